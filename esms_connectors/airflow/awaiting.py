@@ -94,8 +94,8 @@ def poller_of_sent(
         return poller_of_results(results, opened)
     if not own_ledger and (theirs := [one.task_id for one in senders if one.own_ledger]):
         raise InvalidRequestError(
-            f"A sending task returned nothing, and {theirs[0]} has its own ledger: give the sensor the same "
-            "ledger_url or ledger_conn_id, which knows what was sent.",
+            f"A sending task returned nothing, and {theirs[0]} has its own ledger: give the sensor the same ledger_url "
+            "or ledger_conn_id, which knows what was sent.",
             field="ledger_conn_id",
         )
     if not results:

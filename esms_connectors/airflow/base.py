@@ -238,8 +238,8 @@ class EsmsTask(BaseOperator, metaclass=_EsmsTaskMeta):
             return found
         except _MissingValueError:
             problem = (
-                f"{name} is or contains the word None: its template used a missing value, such as the XCom "
-                "of a task that was skipped."
+                f"{name} is or contains the word None: its template used a missing value, such as the XCom of a task "
+                "that was skipped."
             )
         except Exception as error:  # noqa: BLE001 - a template may do anything
             problem = f"The template of {name} fails ({type(error).__name__})."

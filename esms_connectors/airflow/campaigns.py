@@ -12,6 +12,7 @@ from esms_connectors.airflow.framework import AirflowSkipException, conf
 from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
 from esms_connectors.airflow.literals import CHANNELS, check_channel_options
 from esms_connectors.airflow.sending import SendingOperator
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -350,8 +351,8 @@ class CampaignOperator(SendingOperator):
 
             def tell(plan: Plan) -> None:
                 self.log.info(
-                    "%d rows: %d to send, %d settled before, %d cannot be sent",
-                    plan.report.rows, plan.to_send, plan.already_settled, plan.report.rejected,
+                    "%s: %d to send, %d settled before, %d cannot be sent",
+                    counted(plan.report.rows, "row"), plan.to_send, plan.already_settled, plan.report.rejected,
                 )  # fmt: skip
                 for problem in (*plan.report.notes, *plan.problems):
                     self.log.warning("%s", problem)

@@ -127,8 +127,8 @@ def kept_out_of_sight(settings: Settings, configured_token: str | None) -> Setti
     """
     if settings.ledger_url and holds_password(settings.ledger_url):
         raise ConfigurationError(
-            "ledger_url in the eSMS connection holds a password, and Airflow shows it to everybody who may "
-            "see connections. Create a separate connection for the database and name it in ledger_conn_id."
+            "ledger_url in the eSMS connection holds a password, and Airflow shows it to everybody who may see "
+            "connections. Create a separate connection for the database and name it in ledger_conn_id."
         )
     url, token = settings.callback_url, settings.callback_token or configured_token
     if not url:
@@ -169,8 +169,8 @@ def _libpq_options(extra: Mapping[str, Any], where: str) -> dict[str, str]:
     given = {name: value for name, value in extra.items() if value not in (None, "", False)}
     if unknown := sorted(given.keys() - LIBPQ_OPTIONS - _OF_POSTGRES_HOOK):
         raise ConfigurationError(
-            f"{where} has {', '.join(unknown)} in its extra, which cannot be passed on: remove it, or use a "
-            "separate connection. Options of libpq are passed on, such as sslmode, sslrootcert and options."
+            f"{where} has {', '.join(unknown)} in its extra, which cannot be passed on: remove it, or use a separate "
+            "connection. Options of libpq are passed on, such as sslmode, sslrootcert and options."
         )
     if wrong := sorted(name for name, value in given.items() if not isinstance(value, str | int)):
         raise ConfigurationError(f"{where}: {', '.join(wrong)} in the extra must be a text or a whole number.")

@@ -125,8 +125,8 @@ class SentMessagesToWarehouseOperator(EsmsTask):
         mask(secret)
         if self.phone != "plain" and not secret:
             raise InvalidRequestError(
-                f"phone={self.phone!r} needs a secret to distinguish rows: give secret, or ledger_secret in "
-                "the eSMS connection, and keep it as long as the warehouse.",
+                f"phone={self.phone!r} needs a secret to distinguish rows: give secret, or ledger_secret in the eSMS "
+                "connection, and keep it as long as the warehouse.",
                 field="secret",
             )
         privacy = Privacy(

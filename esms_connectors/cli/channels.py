@@ -16,8 +16,8 @@ from esms_connectors.sending.channels import Channel
 from esms_connectors.sending.channels.making import make_channel
 
 _PLACEHOLDERS = (
-    "`{column}` in the text is replaced by the row's value; column names may have any case, spaces and accents; "
-    "`{{` and `}}` are braces."
+    "`{column}` in the text is replaced by the row's value; column names may have any case, spaces and accents; `{{` "
+    "and `}}` are braces."
 )
 _NOT_LOOKED_UP = "Its messages are listed without a campaign, so rows in doubt cannot be looked up."
 
@@ -77,8 +77,8 @@ _channel_command(
 _channel_command(
     "zns-name",
     (*_ZNS, "sending_mode"),
-    "Send a ZNS to each row of SOURCE, once, one request per row: its request id is documented to be honoured, "
-    "unlike that of bulk ZNS.",
+    "Send a ZNS to each row of SOURCE, once, one request per row: its request id is documented to be honoured, unlike "
+    "that of bulk ZNS.",
     "esms send zns-name customers.csv --template 267247 --oa 4097311281936189049 \\\n"
     "      --params customer_name,service,code,date --run-key march",
 )

@@ -205,7 +205,7 @@ def _import_dead(
         phones = dead_phones(warehouse, runs)
         added = ledger.guard.suppression.add(
             phones,
-            reason=reason or f"the SMS of {runs} runs failed",
+            reason=reason or f"the SMS of {counted(runs, 'run')} failed",
             source="sent data",
             expires=until or ledger.now().add(days=_DEAD_DAYS),
         )

@@ -53,8 +53,7 @@ def outcomes(
         if warehouse is not None and about.get("key_column") == PHONE_KEY:
             raise InvalidRequestError(
                 f"The rows of run {run_key!r} are identified by phone, which is not written to a table by default. "
-                f"Give the "
-                "campaign a key column, or write a CSV with --out.",
+                "Give the campaign a key column, or write a CSV with --out.",
                 field="into",
             )
         found = list(outcomes_of(client, ledger, run_key))

@@ -101,8 +101,7 @@ def person(
     for place in record.not_asked:
         echo(
             f"{place} was not searched: only DuckDB files and PostgreSQL can be. It may contain more: look for the "
-            f"phone "
-            "in its table esms_sent_messages with its own tools, or load the same days into a DuckDB file.",
+            "phone in its table esms_sent_messages with its own tools, or load the same days into a DuckDB file.",
             err=True,
             fg="yellow",
         )

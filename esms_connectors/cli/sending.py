@@ -326,7 +326,7 @@ def _show_plan(plan: Plan, save_plan: str | None, later: Sequence[Plan], *, as_j
         return
     for number, one in enumerate(later, 2):
         cost = "unknown" if one.cost_vnd is None else vnd(one.cost_vnd)
-        say(f"step {number}  {one.channel} to {one.recipients:,} people at most, {cost}")
+        say(f"step {number}  {one.channel} to at most {counted(one.recipients, 'person', 'people')}, {cost}")
         for problem in one.problems:
             say(f"! step {number}: {problem}")
     _print_plan(Console(soft_wrap=True), plan)

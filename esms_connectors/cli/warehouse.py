@@ -279,8 +279,8 @@ def _show(found: list[TypeCoverage], differing: list[WindowDifference], compared
     lines += [f"differs: {one_window}" for one_window in differing]
     lines += [f"fewer: {_fewer(window)}" for one in found for window in one.shrunk]
     lines += [
-        f"not available: type {one.sms_type}, {one.not_available:,} windows of more than 90 days ago list nothing; the "
-        "gateway may no longer have their rows"
+        f"not available: type {one.sms_type}, {counted(one.not_available, 'window')} of more than 90 days ago without "
+        "rows; the gateway may no longer have them"
         for one in found
         if one.not_available
     ]

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, GatewayError, RateLimitedError
 from esms_connectors.gateway.redaction import get_logger, register_secret
 from esms_connectors.gateway.states import DeliveryState, state_of_totals
@@ -283,10 +284,11 @@ class Confirmations:
             while len(self._done) > _REMEMBERED:
                 self._done.popitem(last=False)
         if final:
-            logger.info("%d messages are final, after a delivery report", len(final))
+            logger.info("%s final, after a delivery report", counted(len(final), "message is", "messages are"))
         if forgotten:
             logger.info(
-                "%d messages are dropped: the gateway sent a report, but does not show them as final", forgotten
+                "%s dropped: the gateway sent a report, but does not list a final state",
+                counted(forgotten, "message is", "messages are"),
             )
 
 

@@ -24,6 +24,7 @@ from pendulum import DateTime
 from esms_connectors.delivery.target import DeliveryTarget, target_of_ids, target_of_run
 from esms_connectors.gateway.arguments import check_share
 from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.echoes import folded_campaign, folded_id
 from esms_connectors.gateway.errors import (
     EsmsError,
@@ -124,7 +125,7 @@ def _step_words(step: Mapping[str, Any]) -> str:
     """`2. sms: 3 people (2 failed, 1 not delivered within 15 minutes), 1 delivered`."""
     because = ", ".join(f"{count} {reason}" for reason, count in step["reasons"].items())
     late = f" ({step['late']} after the next step was sent)" if step["late"] else ""
-    people = f"{step['handed_on']} people{f' ({because})' if because else ''}"
+    people = f"{counted(step['handed_on'], 'person', 'people')}{f' ({because})' if because else ''}"
     return f"{step['step']}. {step['channel']}: {people}, {step['delivered']} delivered{late}"
 
 
@@ -284,8 +285,8 @@ class DeliveryPoller:
     def counts(self) -> DeliveryCounts:
         """The result of the last polls."""
         by_state = Counter(self._rows.values())
-        for counted in self._by_id.values():
-            by_state.update(counted)
+        for states in self._by_id.values():
+            by_state.update(states)
         # An id may be a batch of thousands of messages, whose number is unknown until the gateway lists it.
         expected = self.target.expected
         if self._by_id:
@@ -434,8 +435,8 @@ def check_verdict(verdict: Verdict, counts: DeliveryCounts, goal: DeliveryGoal) 
     """
     if verdict is Verdict.UNREACHABLE:
         raise TooFewDeliveredError(
-            f"At most {counts.total - counts.failed} of {counts.total} messages can still arrive, fewer than the "
-            f"{goal.delivered_share:.0%} wanted: {counts}.",
+            f"At most {counts.total - counts.failed} of {counted(counts.total, 'message')} can still arrive, fewer "
+            f"than the {goal.delivered_share:.0%} wanted: {counts}.",
             counts=counts,
         )
     if verdict is not Verdict.REACHED:

@@ -55,8 +55,8 @@ def check_base_url(base_url: str, *, secret_keys: bool = True) -> str:
         raise ConfigurationError(f"The base URL must end before /MainService.svc. {hint}")
     if parts.scheme == "http" and secret_keys and not is_loopback(host):
         raise ConfigurationError(
-            f"The base URL of {host} is plain http, which would expose the keys to everyone on the network path. "
-            f"Use https."
+            f"The base URL of {host} is plain http, which would expose the keys to everyone on the network path. Use "
+            "https."
         )
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 

@@ -205,8 +205,7 @@ def bulk_elements(recipients: Sequence[ZnsRecipient], endpoint: Endpoint) -> lis
         if len(element["Params"]) != len(elements[0]["Params"]):
             raise InvalidRequestError(
                 f"Row {row} has {counted(len(element['Params']), 'template param')}, row 0 has "
-                f"{len(elements[0]['Params'])}: "
-                "all recipients of a call use one template.",
+                f"{len(elements[0]['Params'])}: all recipients of a call use one template.",
                 field="template_params",
                 row=row,
             )

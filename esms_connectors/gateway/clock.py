@@ -130,9 +130,8 @@ class GatewayClock:
             return
         self._warned = True
         logger.warning(
-            "This machine's clock is %.0f s %s the gateway's. The gateway's clock decides whether a repeat is "
-            "safe; correct "
-            "this machine's (NTP), because time windows and schedules use it.",
+            "This machine's clock is %.0f s %s the gateway's. The gateway's clock decides whether a repeat is safe; "
+            "correct this machine's (NTP), because time windows and schedules use it.",
             max(ahead, behind),
             "ahead of" if ahead > 0 else "behind",
         )

@@ -110,8 +110,8 @@ def _read_prefixes(told: str) -> tuple[str, ...]:
             prefixes = [""]
     if wrong := [one for one in prefixes if not _PREFIX.fullmatch(one)]:
         raise ConfigurationError(
-            f"{PREFIXES_VARIABLE} takes prefixes such as 055, 0599, or a file with one per line"
-            f"{f', not {wrong[0]!r}' if wrong[0] else f'; {told} is not a readable file'}."
+            f"{PREFIXES_VARIABLE} takes prefixes such as 055, 0599, or a file with one per "
+            f"line{f', not {wrong[0]!r}' if wrong[0] else f'; {told} is not a readable file'}."
         )
     return tuple(prefixes)
 

@@ -102,8 +102,8 @@ class RunStop:
         if error is None or (endpoint.effect is Effect.READ and error.code == "103"):
             return None
         return type(error)(
-            f"{endpoint.name} was not tried: code {error.code} stopped this client. {CODES[error.code].english} "
-            "Fix it, then use a new client or resume().",
+            f"{endpoint.name} was not tried: code {error.code} stopped this client. {CODES[error.code].english} Fix "
+            "it, then use a new client or resume().",
             code=error.code,
             endpoint=endpoint.name,
             request_id=request_id,
@@ -456,8 +456,7 @@ def _ca_bundle(ca_bundle: str | Path | None, environ: Mapping[str, str]) -> str 
     except (OSError, ValueError):
         raise ConfigurationError(
             f"The CA bundle {chosen} contains no readable certificates. They must be text (PEM), after BEGIN "
-            f"CERTIFICATE; "
-            "convert a binary file (DER) with openssl x509 -inform der."
+            "CERTIFICATE; convert a binary file (DER) with openssl x509 -inform der."
         ) from None
     return str(chosen)
 

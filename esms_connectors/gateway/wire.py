@@ -290,8 +290,8 @@ def check_text(text: str, field: str, *, row: int | None = None) -> str:
         raise InvalidRequestError(f"{field}{where} is empty.", field=field, row=row)
     if match := _SURROGATE.search(text):
         raise InvalidRequestError(
-            f"{field}{where} contains half a character (U+{ord(match.group()):04X}) at position {match.start()}: "
-            "the text was cut inside an emoji.",
+            f"{field}{where} contains half a character (U+{ord(match.group()):04X}) at position {match.start()}: the "
+            "text was cut inside an emoji.",
             field=field,
             row=row,
         )
@@ -314,8 +314,8 @@ def check_xml(fields: Fields) -> None:
     for name, value in fields.items():
         if match := _FORBIDDEN_IN_XML.search(value):
             raise InvalidRequestError(
-                f"{name.lower()} has the character {_character_name(match.group())} at position {match.start()}, "
-                "which XML cannot contain. Remove it, or use send_customer_care_sms.",
+                f"{name.lower()} has the character {_character_name(match.group())} at position {match.start()}, which "
+                "XML cannot contain. Remove it, or use send_customer_care_sms.",
                 field=name.lower(),
             )
 

@@ -80,8 +80,8 @@ def _other_version(place: str, found: int | None) -> str:
             "Upgrade esms-connectors."
         )
     return (
-        f"The ledger {place} is an older version's and cannot be written: open it once from a place where it "
-        f"can be written."
+        f"The ledger {place} is an older version's and cannot be written: open it once from a place where it can be "
+        "written."
     )
 
 

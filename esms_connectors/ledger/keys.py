@@ -107,8 +107,8 @@ def check_run_key(run_key: object) -> str:
     # Keys that an adapter built from the ids of DAG, run and task are exempt, because those may have any name.
     if not run_key.startswith(MADE_KEY_PREFIX) and (missing := _missing_part(run_key)):
         raise InvalidRequestError(
-            f"run_key {run_key!r} {missing}: a value is missing there. Another campaign would get the same key, "
-            "and its recipients would count as already sent to.",
+            f"run_key {run_key!r} {missing}: a value is missing there. Another campaign would get the same key, and "
+            "its recipients would count as already sent to.",
             field="run_key",
         )
     return run_key

@@ -77,9 +77,8 @@ class LedgerRuns(LedgerStorage):
                 ("an emulator", "a real account") if EMULATOR in accounts_of(known) else ("an account", "an emulator")
             )
             raise InvalidRequestError(
-                f"run key {run_key!r} was used before with {was}, now with {now} (ledger {self.name}). Its "
-                f"recipients would count "
-                "as already sent to. Use a new run key, or another ledger; nothing was sent.",
+                f"run key {run_key!r} was used before with {was}, now with {now} (ledger {self.name}). Its recipients "
+                "would count as already sent to. Use a new run key, or another ledger; nothing was sent.",
                 field="run_key",
             )
         return known

@@ -154,8 +154,8 @@ class LedgerStorage:
         """
         if about.get("phones") != self._keys.mark:
             raise InvalidRequestError(
-                f"run {run_key!r} was started with another secret for its phones, or with none. "
-                "Use the same; nothing was sent.",
+                f"run {run_key!r} was started with another secret for its phones, or with none. Use the same; nothing "
+                "was sent.",
                 field="phone_secret",
             )
 
@@ -182,9 +182,8 @@ class LedgerStorage:
                 connection.exec_driver_sql("VACUUM")
         except LedgerError as error:
             logger.warning(
-                "%s: it could not be rewritten, so erased data may remain in its free pages; erase again when "
-                "nobody else "
-                "uses it and there is room for a second copy: %s",
+                "%s: it could not be rewritten, so erased data may remain in its free pages; erase again when nobody "
+                "else uses it and there is room for a second copy: %s",
                 self.name,
                 error,
             )
@@ -199,8 +198,8 @@ class LedgerStorage:
             connection.exec_driver_sql(f"PRAGMA busy_timeout = {usual}")
         if busy:
             logger.warning(
-                "%s: another process is reading, so erased data remains in the journal next to the file until "
-                "the last process closes it",
+                "%s: another process is reading, so erased data remains in the journal next to the file until the "
+                "last process closes it",
                 self.name,
             )
 

@@ -137,6 +137,5 @@ class Suppression:
         if any(mark not in (None, self._database.keys.mark) for mark in marks):
             raise ConfigurationError(
                 "The suppression list was created with another secret for its phones, or with none: nobody on it "
-                "would be "
-                "found. Use the same secret; nothing was sent."
+                "would be found. Use the same secret; nothing was sent."
             )

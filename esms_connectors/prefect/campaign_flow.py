@@ -15,6 +15,7 @@ from prefect.logging import get_run_logger
 from prefect.states import Cancelled
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.prefect.approval import approved, check_starts_again, first_message
@@ -143,9 +144,8 @@ def zns_campaign(
     lost = max(0, recipients - run.total - run.skipped - summary.counters.not_tried)
     if lost:
         problem = (
-            f"Run {campaign.run_key}: {lost} recipients have receipts, but are not in the ledger: it is another "
-            f"ledger, or "
-            "it was lost. They were not sent again."
+            f"Run {campaign.run_key}: the ledger lacks {counted(lost, 'recipient')} with receipts: it is another "
+            "ledger, or it was lost. They were not sent again."
         )
         if campaign.at_least is not None:
             raise BulkIncompleteError(problem, summary=summary)

@@ -451,8 +451,8 @@ def cut_shards(
         number += 1
     if rows or number < len(planned):
         raise InvalidRequestError(
-            f"The source changed since it was planned: shard {number + 1} of {len(planned)} has changed, and was "
-            "not sent. Give a query an ORDER BY and a fixed end, and run again: what was sent is not sent twice.",
+            f"The source changed since it was planned: shard {number + 1} of {len(planned)} has changed, and was not "
+            "sent. Give a query an ORDER BY and a fixed end, and run again: what was sent is not sent twice.",
             field="source",
         )
 

@@ -6,6 +6,7 @@ from typing import Any, cast
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import EsmsError
 from esms_connectors.gateway.redaction import redact
 from esms_connectors.gateway.states import DeliveryState
@@ -76,15 +77,18 @@ def delivery_report(
     in_sync(create_table_artifact)(
         table=table,
         key=artifact_key("esms-delivery-result", run_key),
-        description=f"{told['final']} of {told['expected']} {'people' if steps else 'messages'} of run "
-        f"`{redact(run_key)}` are final",
+        description=f"{told['final']} of {_expected(told['expected'], steps)} of run `{redact(run_key)}` final",
     )
     if delivered_share is not None and not told["reached"]:
         raise DeliveryShareError(
-            f"Run {run_key}: {told['delivered']} of {told['expected']} messages arrived, fewer than "
-            f"{delivered_share:g} of them; {told['expected'] - told['final']} are not final yet."
+            f"Run {run_key}: {told['delivered']} of {counted(told['expected'], 'message')} arrived, fewer than "
+            f"{delivered_share:g} of them; {told['expected'] - told['final']} not final yet."
         )
     return cast("DeliveryResult", told)
+
+
+def _expected(number: int, steps: object) -> str:
+    return counted(number, "person", "people") if steps else counted(number, "message")
 
 
 def _step_line(step: Mapping[str, Any]) -> dict[str, Any]:

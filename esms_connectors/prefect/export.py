@@ -13,6 +13,7 @@ from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.logging import get_run_logger
 
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.prefect.artifacts import ProgressArtifact, artifact_key
@@ -105,7 +106,8 @@ def daily_sent_messages_export(
     )
     if failures:
         raise ExportIncompleteError(
-            f"{len(failures)} of {len(windows)} windows could not be loaded; the others are. First: {failures[0]}"
+            f"{len(failures)} of {counted(len(windows), 'window')} could not be loaded; the others are loaded. First: "
+            f"{failures[0]}"
         )
     result = {
         "windows": len(own),

@@ -13,8 +13,8 @@ from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.recipients.frames import is_frame
 
 NOT_STORED = (
-    "rows in memory are not stored with a run: the Prefect server would keep everybody's phone. Write "
-    "them to a file and give its path, or call the flow in the process that has them"
+    "rows in memory are not stored with a run: the Prefect server would keep everybody's phone. Write them to a file "
+    "and give its path, or call the flow in the process that has them"
 )
 
 

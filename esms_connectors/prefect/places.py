@@ -36,8 +36,8 @@ def check_stored(path: Path | None, what: str) -> None:
     """
     if path is not None and not path.is_absolute():
         raise ConfigurationError(
-            f"{what} is the relative path {path}, which is another file in each working folder. "
-            "Save it again with an absolute path, or from Python, which makes the path absolute."
+            f"{what} is the relative path {path}, which is another file in each working folder. Save it again with an "
+            "absolute path, or from Python, which makes the path absolute."
         )
 
 

@@ -245,8 +245,8 @@ class GlobalRateLimit:
                 return
             problem = "has no slot decay, so it limits nothing" if limit.active else "is switched off"
         raise ConfigurationError(
-            f"The rate limit {name!r} {problem}. Create one: "
-            f"prefect gcl create {name} --limit 10 --slot-decay-per-second 10"
+            f"The rate limit {name!r} {problem}. Create one: prefect gcl create {name} --limit 10 "
+            "--slot-decay-per-second 10"
         )
 
     def acquire(self, timeout_seconds: float) -> bool:

@@ -100,8 +100,8 @@ class Columns:
         if not isinstance(self.params, Mapping):
             if len(self.params) != len(names):
                 raise InvalidRequestError(
-                    f"Template {template.template_id} takes {counted(len(names), 'param')} ({listed}), "
-                    f"but {counted(len(self.params), 'column is', 'columns are')} given.",
+                    f"Template {template.template_id} takes {counted(len(names), 'param')} ({listed}), but "
+                    f"{counted(len(self.params), 'column is', 'columns are')} given.",
                     field="params",
                 )
             return self
@@ -138,8 +138,8 @@ class Columns:
         if any(looks_like_phone(name) for name in names):
             # Personal data, not column names: report it without repeating it.
             there = (
-                "Its first line, or the given row, contains a phone number or another long number, so it is not "
-                "a header line: a header line with the column names is needed."
+                "Its first line, or the given row, contains a phone number or another long number, so it is not a "
+                "header line: a header line with the column names is needed."
             )
         else:
             listed = ", ".join(shown(name) for name in names[:_SHOWN] if name)

@@ -55,7 +55,7 @@ def reading(source: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise source_error(source, f"is not there{_looked_in(error.filename)}") from None
+        raise source_error(source, f"does not exist{_looked_in(error.filename)}") from None
     except IsADirectoryError:
         raise source_error(source, "is a folder, not a file") from None
     except (EOFError, zlib.error) as error:
@@ -91,8 +91,8 @@ def decoded_lines(
                 if "\0" in line:
                     raise source_error(
                         name,
-                        f"has a NUL character in line {number}: it is not text, or UTF-16 without a byte order "
-                        "mark (then use encoding=utf-16-le)",
+                        f"has a NUL character in line {number}: it is not text, or UTF-16 without a byte order mark "
+                        "(then use encoding=utf-16-le)",
                     )
                 yield line
     except UnicodeDecodeError as error:
@@ -143,7 +143,7 @@ def _encoding_of(head: bytes, told: str | None) -> tuple[str, int]:
     if name in ("utf-16", "utf-32"):
         raise InvalidRequestError(
             f"The file does not begin with the byte order mark of {name}: use {name}-le or {name}-be, or its real "
-            f"encoding.",
+            "encoding.",
             field="encoding",
         )
     return ("utf-8", 0) if name == "utf-8-sig" else (name, 0)

@@ -30,8 +30,8 @@ def check_path(path: str | os.PathLike[str], field: str) -> str:
         raise InvalidRequestError(f"{field} takes a path or an address, not {path!r}.", field=field)
     if found := LOST_SLASH.match(text):
         raise InvalidRequestError(
-            f"{field}: an address begins with {found[0]}/, and pathlib removes one of its slashes. Give "
-            "it as text, not as a Path.",
+            f"{field}: an address begins with {found[0]}/, and pathlib removes one of its slashes. Give it as text, "
+            "not as a Path.",
             field=field,
         )
     return text

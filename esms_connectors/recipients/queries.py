@@ -200,8 +200,8 @@ def _engine(sqlalchemy: Any, url: Any) -> Any:
     except (ValueError, TypeError, sqlalchemy.exc.ArgumentError):
         pass  # their messages quote the URL
     raise InvalidRequestError(
-        "SQLAlchemy cannot use the database URL: its form is dialect://user:password@host/database, and "
-        "in the password special characters are written %XX (@ is %40, : is %3A).",
+        "SQLAlchemy cannot use the database URL: its form is dialect://user:password@host/database, and in the "
+        "password special characters are written %XX (@ is %40, : is %3A).",
         field="source",
     )
 

@@ -67,7 +67,7 @@ def open_workbook(file: IO[bytes], name: str) -> Workbook:
     head = file.read(4096)
     file.seek(0)
     if head[:4] not in (_ZIP, _OLE):
-        inside = "a web page" if head.lstrip()[:1] == b"<" else "no workbook"
+        inside = "a web page" if head.lstrip()[:1] == b"<" else "not a workbook"
         raise source_error(
             name, f"is {inside if head else 'empty'}, whatever its name says: open it in Excel and save it as .xlsx"
         )

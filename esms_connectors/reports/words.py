@@ -256,7 +256,7 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "code.unknown": ("An undocumented code", "Mã không có trong bảng mã của hệ thống"),
         # --- notes on the report ---
         "note.pending": (
-            "Not loaded yet: {pending} of {windows} windows of this period, so messages are missing. Load: esms pull.",
+            "Windows of this period not loaded yet: {pending} of {windows}, so messages are missing. Load: esms pull.",
             "Còn {pending} trên {windows} cửa sổ dữ liệu của kỳ này chưa tải: số liệu còn thiếu. Hãy chạy esms pull.",
         ),
         "note.gaps": (
@@ -265,8 +265,8 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         ),
         "note.unclosed": (
             (
-                "Read before they had ended: {windows} windows, so messages may be missing. Load them again: "
-                "esms pull --follow-up."
+                "Windows read before they had ended: {windows}, so messages may be missing. Load them again: esms "
+                "pull --follow-up."
             ),
             "{windows} cửa sổ được đọc trước khi kết thúc: có thể thiếu tin. Hãy tải lại: esms pull --follow-up.",
         ),
@@ -322,8 +322,8 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         # --- notes on tables ---
         "note.cost": (
             (
-                "Cost is the sum of the gateway's prices of the messages, whatever their outcome; the invoice "
-                "is authoritative."
+                "Cost is the sum of the gateway's prices of the messages, whatever their outcome; the invoice is "
+                "authoritative."
             ),
             "Chi phí là tổng giá hệ thống ghi cho từng tin, bất kể kết quả; hoá đơn mới là căn cứ.",
         ),
@@ -341,9 +341,8 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         ),
         "note.charged": (
             (
-                "Used and left are based on the gateway's list, including messages sent elsewhere. The guard "
-                "counts runs "
-                "with a budget, at the prices known when they were sent; limits are today's."
+                "Used and left are based on the gateway's list, including messages sent elsewhere. The guard counts "
+                "runs with a budget, at the prices known when they were sent; limits are today's."
             ),
             (
                 "Đã dùng và còn lại tính theo giá hệ thống ghi, kể cả tin gửi từ nơi khác. Bộ kiểm soát chỉ tính các "
@@ -389,7 +388,7 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "Chỉ gồm {shown} chiến dịch có kênh dự phòng mới nhất.",
         ),
         "note.cut": (
-            "{shown} of {rows} rows.",
+            "Rows shown: {shown} of {rows}.",
             "{shown} trên {rows} dòng.",
         ),
     }

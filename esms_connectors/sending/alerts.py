@@ -20,6 +20,7 @@ from pendulum import DateTime
 
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import (
     ConfigurationError,
     EsmsError,
@@ -163,7 +164,9 @@ def send_alert(
             break
         if not inside_duplicate_window(began, now().add(seconds=pause)):
             break
-        logger.warning("%d alerts were not taken; trying again in %.0f s", len(waiting), pause)
+        logger.warning(
+            "%s not accepted; trying again in %.0f s", counted(len(waiting), "alert was", "alerts were"), pause
+        )
         sleep(pause)
         waiting = outcome.try_each(waiting)
     problems = (*outcome.problems, *(f"{mask_phone(phone)}: {outcome.open[phone]}" for phone in waiting))

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Literal
 
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.ledger import Ledger, SendState
 from esms_connectors.ledger.keys import check_run_key
@@ -261,7 +262,7 @@ class Campaign:
             raise InvalidRequestError(f"No row of the source can be sent to: {_why_rejected(report)}.", field="source")
         if not is_enough(plan.recipients, plan.rows, self.at_least):
             raise InvalidRequestError(
-                f"{report.rejected} of {plan.rows} rows cannot be sent ({_why_rejected(report)}), more than "
+                f"{report.rejected} of {counted(plan.rows, 'row')} cannot be sent ({_why_rejected(report)}), more than "
                 f"at_least={self.at_least:g} allows. This call sent nothing: correct the rows, or lower at_least.",
                 field="at_least",
             )
@@ -353,8 +354,9 @@ class Campaign:
         )
         if any(reading.fingerprint() != plan.fingerprint for reading in readings):
             raise SourceChangedError(
-                f"The source changed while it was read: {plan.recipients} rows were checked, {result.counters.read} "
-                "were there to be sent, or others. Give the query an ORDER BY and a fixed end, and run again."
+                f"The source changed while it was read: {counted(plan.recipients, 'row was', 'rows were')} checked, "
+                f"then {result.counters.read} or other rows were found. Give the query an ORDER BY and a fixed end, "
+                "and run again."
             )
         return result
 

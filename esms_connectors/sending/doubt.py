@@ -216,21 +216,21 @@ class Doubt:
             parts = [OTHERS_DOUBT]
         elif self._endpoint.effect is not Effect.SEND:
             parts.append(
-                f"{self._channel.kind} in doubt are not repeated: a second call cannot be undone. "
-                "Settle them with `esms reconcile`, or check the portal and use `esms resend`."
+                f"{self._channel.kind} in doubt are not repeated: a second call cannot be undone. Settle them with "
+                "`esms reconcile`, or check the portal and use `esms resend`."
             )
         elif self._channel.kind not in SMS_TYPES_OF_KIND:
             batches = "A batch is repeated only unchanged, on the same day, and these rows are now in other batches. "
             parts.append(
                 f"{batches if self._channel.frozen else ''}{self._channel.kind} in doubt cannot be looked up in the "
-                "sent data. If the portal shows that it was not sent, release it: "
-                f"`esms resend {self._run_key} --rows unknown --reason …`."
+                f"sent data. If the portal shows that it was not sent, release it: `esms resend {self._run_key} --rows "
+                "unknown --reason …`."
             )
         elif not self._client.request_ids.honoured(self._endpoint):
             parts.append(
                 "Rows in doubt are not sent again, because it has not been verified that eSMS holds back a second "
-                f"{self._endpoint.name} with the same request id. Settle them with `esms reconcile`; "
-                "`esms check --probe-ids --to` a number of your own tests the account once, for all later runs."
+                f"{self._endpoint.name} with the same request id. Settle them with `esms reconcile`; `esms check "
+                "--probe-ids --to` a number of your own tests the account once, for all later runs."
             )
         self.advice = " ".join(parts)
         if self.advice:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.ledger import Ledger, RunSummary
 from esms_connectors.ledger.keys import check_run_key
@@ -49,7 +50,7 @@ class SmsResult:
     def __str__(self) -> str:
         """How many were sent now, and how many before."""
         if self.result.sandbox:
-            return f"sandbox: {self.checked} messages checked, none sent"
+            return f"sandbox: {counted(self.checked, 'message')} checked, none sent"
         counters = self.result.counters
         words = f"{counters.accepted} accepted now"
         return words + (f", {counters.accepted_before} before, by an earlier try" if counters.accepted_before else "")

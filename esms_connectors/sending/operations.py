@@ -104,8 +104,8 @@ def _through_ledger(channel: OperationChannel, recipient: Recipient, ledger: Led
             raise
     raise InvalidRequestError(
         "Another call was made before under this run key, so this one was not. If these are two calls, distinguish "
-        "them "
-        "by call_key, such as an order number; if they are one, remove what changes between tries from its arguments.",
+        "them by call_key, such as an order number; if they are one, remove what changes between tries from its "
+        "arguments.",
         field="call_key",
     )
 
@@ -149,8 +149,8 @@ class OperationChannel(Channel):
         claim = claims[0]
         if claim.in_doubt and self.endpoint.effect is Effect.CHARGE:
             doubt = (
-                "an earlier try may have made the call; a call that charges is never repeated: look it up at "
-                "the gateway"
+                "an earlier try may have made the call; a call that charges is never repeated: look it up at the "
+                "gateway"
             )
             return ChunkOutcome([Settlement(claim.request_id, SendState.UNKNOWN, reason=doubt)])
         client = self.client.only_while(lambda: may_leave([claim]))

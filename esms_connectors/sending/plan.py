@@ -210,7 +210,7 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 def _changed_rows(before: Mapping[str, Any], now: Plan) -> str:
     planned = before.get("recipients")
     if planned != now.recipients:
-        return f"{now.recipients} rows would be sent to, the plan has {planned}"
+        return f"{counted(now.recipients, 'row')} would be sent to, the plan has {planned}"
     return f"as many rows ({planned}), but other phones, keys, values or texts"
 
 
@@ -363,7 +363,9 @@ def _with_problems(plan: Plan, channel: Channel, told: Sequence[str]) -> Plan:
     if plan.recipients == 0:
         (advice if plan.empty else problems).append("there is nobody to send to")
     elif plan.recipients < channel.smallest_chunk:
-        problems.append(f"{plan.channel} needs at least {channel.smallest_chunk} numbers, there are {plan.recipients}")
+        problems.append(
+            f"{plan.channel} needs at least {channel.smallest_chunk} numbers, the plan has {plan.recipients}"
+        )
     if plan.left_vnd is not None and plan.left_vnd < 0:
         problems.append(f"the balance is {-plan.left_vnd:,.0f} VND short; sends would stop with code 103")
     when = (pendulum.instance(channel.send_at) if channel.send_at else machine_clock.now()).in_timezone(VIETNAM)

@@ -50,9 +50,9 @@ def sent_by_others(about: Mapping[str, str], client: EsmsClient) -> bool:
 
 
 OTHERS_DOUBT = (
-    "The run was sent with other keys or through another address as well, whose messages this account cannot "
-    "see: its rows in doubt are neither repeated nor counted as not sent. Settle them with the earlier keys and "
-    "address, or check the portal and use `esms resend`."
+    "The run was sent with other keys or through another address as well, whose messages this account cannot see: its "
+    "rows in doubt are neither repeated nor counted as not sent. Settle them with the earlier keys and address, or "
+    "check the portal and use `esms resend`."
 )
 
 
@@ -153,8 +153,8 @@ class SilenceBreaker:
         if self._silent <= self._patience:
             return None
         return NotSentError(
-            f"{self._silent} {self._what} in a row got no answer; the gateway seems to be down. "
-            f"Run the same {self._again} again later: it resumes."
+            f"{self._silent} {self._what} in a row got no answer; the gateway seems to be down. Run the same "
+            f"{self._again} again later: it resumes."
         )
 
 

@@ -21,6 +21,7 @@ import pendulum
 from pendulum import DateTime
 
 from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.echoes import folded_campaign, folded_id
 from esms_connectors.gateway.errors import InvalidRequestError, MessageNotFoundError
 from esms_connectors.gateway.models import SentMessage
@@ -37,6 +38,7 @@ __all__ = ["ReconcileResult", "reconcile"]
 
 logger = get_logger(__name__)
 
+_RELEASE = "If the portal shows that a row was not sent, release it with `esms resend`."
 # For the difference between the gateway's clock and ours, and for whole seconds on the wire.
 _SLACK_SECONDS = 300
 # Attempts may be dated by the gateway's clock, which is known to a second or two.
@@ -164,8 +166,8 @@ class _LookUp:
             )
         if (kind := self._about["kind"]) not in SMS_TYPES_OF_KIND:
             raise InvalidRequestError(
-                f"Run {self._run_key!r} is {kind}: its messages are listed without a campaign and cannot be looked "
-                "up. Check them in the portal, then use `esms resend` or leave the rows held.",
+                f"Run {self._run_key!r} is {kind}: its messages are listed without a campaign and cannot be looked up. "
+                "Check them in the portal, then use `esms resend` or leave the rows held.",
                 field="run_key",
             )
         self._began = ledger.now()
@@ -306,10 +308,9 @@ class _LookUp:
         if self._nameless:
             return _Judged(
                 [],
-                f"{len(judged)} rows are not in the sent data under the campaign {self._about['campaign']!r}, but "
-                f"{self._nameless} of the messages that are listed under it have no readable phone, or no id, "
-                "and may be theirs: they stay in doubt. If the portal shows that they were not sent, release them with "
-                "`esms resend`.",
+                f"Still in doubt: {counted(len(judged), 'row')} not in the sent data under the campaign "
+                f"{self._about['campaign']!r}, where {counted(self._nameless, 'message has', 'messages have')} no "
+                f"readable phone, or no id, and may belong to such a row. {_RELEASE}",
             )
         # A clock of this machine that is ahead must not shorten the settling time.
         gateways = self._client.clock.latest()
@@ -333,9 +334,8 @@ class _LookUp:
             return _Judged(evidence[:1], "")
         return _Judged(
             [],
-            f"{len(judged)} rows are not in the sent data, but no other row of the campaign "
-            f"{self._about['campaign']!r} is either, so that proves nothing: they stay in doubt. If the portal shows "
-            "that they were not sent, release them with `esms resend`.",
+            f"Still in doubt: {counted(len(judged), 'row')} not in the sent data, where no other row of the campaign "
+            f"{self._about['campaign']!r} is either, so that proves nothing. {_RELEASE}",
         )
 
     def _nothing_was_taken(self) -> bool:
@@ -358,24 +358,21 @@ def _why_open(judged: list[_Open], now: DateTime, due: Callable[[_Open], DateTim
     old = [one for one in judged if now - one.last_attempt > _LISTED_FOR]
     if old:
         return (
-            f"{len(old)} rows are not in the sent data, but were sent more than {_LISTED_FOR.days} days ago, and it is "
-            "unknown how far back the sent data goes: they stay in doubt. If the portal shows that they were not "
-            "sent, release "
-            "them with `esms resend`."
+            f"Still in doubt: {counted(len(old), 'row')} not in the sent data, but sent more than {_LISTED_FOR.days} "
+            f"days ago, and it is unknown how far back the sent data goes. {_RELEASE}"
         )
     early = [one for one in judged if due(one) - _TICK > now]
     refused = [one for one in early if one.refused_whole]
     if send_at and early:
         return (
-            f"{len(early)} rows are not in the sent data, but the run is scheduled for {send_at}: reconcile "
-            "again when the settling time after that is over."
+            f"{counted(len(early), 'row is', 'rows are')} not in the sent data, but the run is scheduled for "
+            f"{send_at}: reconcile again when the settling time after that is over."
         )
     if refused:
         at = max(due(one) for one in refused).in_timezone(VIETNAM).format("HH:mm on D MMMM", locale="en")
         return (
-            f"{len(refused)} rows were refused with their whole call and are not in the sent data: unless they "
-            f"appear there, "
-            f"the same command sends them from {at} (Vietnam) on."
+            f"{counted(len(refused), 'row was', 'rows were')} refused with the whole call and not in the sent data: "
+            f"unless found there, the same command sends them again from {at} (Vietnam) on."
         )
     return ""
 

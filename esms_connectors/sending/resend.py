@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.phones import normalise_phone
 from esms_connectors.gateway.redaction import mask_phone
@@ -69,8 +70,8 @@ def release_rows(
     accepted = sum(row["state"] == SendState.ACCEPTED for row in chosen)
     if accepted and not even_accepted:
         raise InvalidRequestError(
-            f"{accepted} of these {len(chosen)} rows were accepted: those people would get it twice. Choose "
-            "other rows, or use --even-accepted.",
+            f"{accepted} of the {counted(len(chosen), 'row')} had been accepted: those people would get it twice. "
+            "Choose other rows, or use --even-accepted.",
             field="rows",
         )
     released = ledger.release(run_key, [row["request_id"] for row in chosen], reason)
@@ -149,8 +150,8 @@ class _Lines:
     def check(self) -> None:
         if self._wanted and self._twice is not None:
             raise InvalidRequestError(
-                f"The run has two rows of line {self._twice}: it has read more than one list, so the line "
-                "is ambiguous. Use --phone or --key; nothing was released.",
+                f"The run has two rows of line {self._twice}: it has read more than one list, so the line is "
+                "ambiguous. Use --phone or --key; nothing was released.",
                 field="rows",
             )
         for span, found in zip(self._wanted, self._found, strict=True):

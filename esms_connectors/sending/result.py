@@ -142,9 +142,8 @@ class RunResult:
     @property
     def elsewhere_words(self) -> str:
         return (
-            f"{self.elsewhere} open rows belong to another worker and not to this call; check the run again when "
-            f"that worker "
-            "is done, or if it died"
+            f"{counted(self.elsewhere, 'open row belongs', 'open rows belong')} to another worker and not to this "
+            "call; check the run again when that worker is done, or if it died"
         )
 
     @property
@@ -288,7 +287,7 @@ def finish_run(result: RunResult, *, advice: str = "") -> RunResult:
     if not result.complete and not because and not result.counters.left + result.counters.not_tried:
         because = " The open rows do not belong to this call: another call under this run key has claimed or left them."
     if result.complete:
-        because += f" That is fewer of {result.rows} rows than at_least={result.at_least:g} asks for."
+        because += f" That is fewer of {counted(result.rows, 'row')} than at_least={result.at_least:g} asks for."
     raise BulkIncompleteError(f"Run {run_key}: {result}.{because}", summary=result)
 
 

@@ -16,6 +16,7 @@ from decimal import Decimal
 from itertools import islice
 
 from esms_connectors.gateway.clock import Times
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.gateway.request_ids import make_request_id
@@ -208,9 +209,9 @@ class Run:
             if self.counters.busy:
                 if patience == 2 * lease:
                     logger.warning(
-                        "run %s: %d rows are another worker's, alive or dead; continuing when they are free, "
-                        "in %.0f s at the latest",
-                        self.run_key, self.counters.busy, lease,
+                        "run %s: %s claimed by another worker, alive or dead; continuing when they are free, in %.0f "
+                        "s at the latest",
+                        self.run_key, counted(self.counters.busy, "row is", "rows are"), lease,
                     )  # fmt: skip
                 patience -= wait_for_claims(
                     self.ledger, self.run_key, least=min(pause, patience), most=min(lease, patience)
@@ -489,4 +490,6 @@ class Run:
             self.progress(self.counters)
         if now - self._logged_at >= _LOG_EVERY_SECONDS:
             self._logged_at = now
-            logger.info("run %s: %d rows read, %d done", self.run_key, self.counters.read, self.counters.done)
+            logger.info(
+                "run %s: %s read, %d done", self.run_key, counted(self.counters.read, "row"), self.counters.done
+            )

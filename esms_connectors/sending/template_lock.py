@@ -211,6 +211,5 @@ def load_template(
         )
     return None, (
         f"The gateway did not return template {template_id} ({told}): values are used in the order of the columns, "
-        f"unchecked. "
-        "A template file checks them."
+        "unchecked. A template file checks them."
     )

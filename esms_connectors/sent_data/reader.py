@@ -25,6 +25,7 @@ from pendulum import DateTime
 
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.counted import counted as number_of
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.models import SmsType
 from esms_connectors.gateway.redaction import get_logger
@@ -242,7 +243,11 @@ class SentDataReader:
         if first.rows_received == (total or 0) and len(first.keys) == first.rows_received and not is_full:
             # A single answer with all rows is a snapshot.
             if twice := first.rows_received - len(seen):
-                logger.warning("%s: %d rows have id and phone of another in one answer; one is kept", part.span, twice)
+                logger.warning(
+                    "%s: %s with the id and phone of another in one answer; one is kept",
+                    part.span,
+                    number_of(twice, "row"),
+                )
             self._queue.leave(part)
             return _Pass(seen, total or 0, is_proven=True)
         unnamed = first.unnamed
@@ -301,7 +306,7 @@ class SentDataReader:
         if part.span == reading.window and counted != reading.rows:
             # Rows were created in earlier parts while later ones were read.
             reading.is_settled = False
-            logger.info("%s: %d rows read, %d counted behind it", part.span, reading.rows, counted)
+            logger.info("%s: %s read, %d counted afterwards", part.span, number_of(reading.rows, "row"), counted)
         return counted
 
     def _read_in_pieces(self, part: Part, done: _Pass) -> Generator[pa.RecordBatch, None, int | None]:

@@ -247,8 +247,8 @@ class DltWarehouse(Warehouse):
                 return False
             except exceptions.DatabaseException:
                 problem = (
-                    f"The table {table} already exists in {self.name} but was not created by esms-connectors: "
-                    "use another dataset, or rename that table."
+                    f"The table {table} already exists in {self.name} but was not created by esms-connectors: use "
+                    "another dataset, or rename that table."
                 )
             else:
                 return True
@@ -428,8 +428,8 @@ class DltWarehouse(Warehouse):
             )
         if "SqlClientNotAvailable" in names:
             return ConfigurationError(
-                f"dlt's {self._destination_name} has no SQL, so stored and new rows cannot be compared: "
-                "choose another destination. Folders do not need dlt: s3://bucket/prefix?format=parquet."
+                f"dlt's {self._destination_name} has no SQL, so stored and new rows cannot be compared: choose another "
+                "destination. Folders do not need dlt: s3://bucket/prefix?format=parquet."
             )
         return WarehouseError(
             f"dlt could not use {self.name} ({type(chain[-1]).__name__}). Loading again is safe.",

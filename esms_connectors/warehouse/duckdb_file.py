@@ -372,8 +372,8 @@ class DuckDbWarehouse(Warehouse):
             )
         if isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory Error" in words:
             return WarehouseError(
-                f"{self.name}: {memory} of memory is not enough: nothing was stored. "
-                "Load shorter windows, or set a higher memory_limit.",
+                f"{self.name}: {memory} of memory is not enough: nothing was stored. Load shorter windows, or set a "
+                "higher memory_limit.",
             )
         # An interruption while rows were handed over, such as the timeout of a task, may not occur again.
         passing = "object registered as" in words
@@ -384,8 +384,7 @@ class DuckDbWarehouse(Warehouse):
     def _not_read(self, error: Exception) -> EsmsError:
         if isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory Error" in str(error):
             return WarehouseError(
-                f"{self.name}: {self._memory_limit} of memory is not enough for this query: ask for a shorter "
-                f"period, or "
-                "set a higher memory_limit."
+                f"{self.name}: {self._memory_limit} of memory is not enough for this query: ask for a shorter period, "
+                "or set a higher memory_limit."
             )
         return WarehouseError(f"{self.name}: DuckDB refused to answer ({type(error).__name__}).")

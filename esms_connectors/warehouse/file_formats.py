@@ -66,8 +66,8 @@ def _check_columns(path: Path, found: Sequence[str], schema: pa.Schema) -> None:
     wrong = sorted(set(found) ^ set(schema.names))
     if wrong:
         raise ConfigurationError(
-            f"{path.name} was not written by esms-connectors (column {', '.join(wrong[:3])}): use another folder, "
-            f"or restore it."
+            f"{path.name} was not written by esms-connectors (column {', '.join(wrong[:3])}): use another folder, or "
+            "restore it."
         )
 
 

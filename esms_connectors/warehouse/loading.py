@@ -11,6 +11,7 @@ from pendulum import DateTime
 
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.models import SmsType
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.sent_data.fetching import WindowReading
@@ -237,9 +238,8 @@ def load_windows(
         failed = [error.whole for error in incomplete]
         warehouse.plan(failed, planned_at=_milliseconds(now()).add(seconds=1), privacy=privacy.fingerprint)
         raise LoadIncompleteError(
-            f"{len(incomplete)} of {len(pending)} windows do not match their row counts and were left out, the "
-            "others are loaded. "
-            f"{incomplete[0]}",
+            f"{len(incomplete)} of {counted(len(pending), 'window')} left out because of mismatched row counts, the "
+            f"others are loaded. {incomplete[0]}",
             incomplete=incomplete,
             summary=summary,
         )
@@ -249,13 +249,13 @@ def load_windows(
 def _log(reading: WindowReading, counts: MergeCounts, before: int) -> None:
     if reading.rows < before:
         logger.warning(
-            "%s: %d rows were listed before, %d are now; the others stay in the warehouse as they were.",
-            *(reading.window, before, reading.rows),
+            "%s: %s listed before, %d now; the others stay in the warehouse unchanged.",
+            *(reading.window, counted(before, "row"), reading.rows),
         )
     if reading.rows:
         logger.info(
-            "%s: %d rows, %d new, %d changed, %d not final",
-            *(reading.window, reading.rows, counts.inserted, counts.changed, reading.open_rows),
+            "%s: %s, %d new, %d changed, %d not final",
+            *(reading.window, counted(reading.rows, "row"), counts.inserted, counts.changed, reading.open_rows),
         )
 
 
@@ -286,7 +286,7 @@ def _interrupted(loads: Sequence[WindowLoad], wanted: int, planned_at: DateTime)
     done = {load.window for load in loads if load.planned_at == latest and is_closed(load, planned_at)}
     if not done:
         return planned_at, done
-    logger.info("resuming an interrupted pull: %d of %d windows are there", len(done), wanted)
+    logger.info("resuming an interrupted pull: %d of %s loaded already", len(done), counted(wanted, "window"))
     return latest, done
 
 

@@ -291,12 +291,12 @@ def find_missing_tables(found: Iterable[tuple[str, str, str]]) -> bool:
         if wrong or extra:
             named = ", ".join([*wrong, *extra][:3])
             raise ConfigurationError(
-                f"The table {table} is there already but was not created by esms-connectors (column {named}): "
-                "use another database or schema, or rename that table."
+                f"The table {table} is there already but was not created by esms-connectors (column {named}): use "
+                "another database or schema, or rename that table."
             )
     if there and len(there) < len(COLUMNS):
         raise ConfigurationError(
-            f"Of the tables of esms-connectors, only {', '.join(sorted(there))} exists: restore the others, or "
-            "remove it."
+            f"Of the tables of esms-connectors, only {', '.join(sorted(there))} exists: restore the others, or remove "
+            "it."
         )
     return not there

@@ -23,6 +23,7 @@ import pendulum
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.sent_data.reader import SentWindow
 from esms_connectors.warehouse.chunks import chunks_of
@@ -241,7 +242,7 @@ class _ChunkMerge:
 def _expect(done: int, expected: int, what: str) -> None:
     if done != expected:
         raise WarehouseError(
-            f"The row counts of the merge do not match ({expected} rows, {done} {what}): nothing was stored."
+            f"The row counts of the merge do not match ({counted(expected, 'row')}, {done} {what}): nothing was stored."
         )
 
 
@@ -256,7 +257,7 @@ def _expect_window(window: SentWindow, chunk: pa.Table) -> None:
         others = len(column) - (pc.sum(own).as_py() or 0)
         if others:
             raise WarehouseError(
-                f"{others} of the rows have another {name} than their load ({window}): nothing was "
+                f"{counted(others, 'row has', 'rows have')} another {name} than their load ({window}): nothing was "
                 "stored. Pass the rows of one window at a time."
             )
 
@@ -338,8 +339,8 @@ def check_privacy(session: Session, privacy: str) -> None:
 def other_privacy(kept: str, given: str) -> ConfigurationError:
     """The error for a load that keeps phones or texts in another form."""
     return ConfigurationError(
-        f"The warehouse stores phones and texts as {kept!r}, this load as {given!r}: "
-        "a warehouse uses one setting. Use that one, or another warehouse."
+        f"The warehouse stores phones and texts as {kept!r}, this load as {given!r}: a warehouse uses one setting. Use "
+        "that one, or another warehouse."
     )
 
 

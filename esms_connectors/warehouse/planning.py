@@ -170,8 +170,8 @@ def _missing_windows(
     beyond = [begin for spans in missing.values() for begin, _ in spans if begin < oldest]
     if beyond:
         notes.append(
-            f"days from {_day(min(beyond))} were never loaded and are more than {most_days} days old: "
-            "they are left out. Load them with explicit dates."
+            f"days from {_day(min(beyond))} were never loaded and are more than {most_days} days old: they are left "
+            "out. Load them with explicit dates."
         )
     return windows, notes
 

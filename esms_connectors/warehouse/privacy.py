@@ -61,9 +61,8 @@ class Privacy:
     def __post_init__(self) -> None:
         if self.phone is not PhoneForm.PLAIN and not self.secret:
             raise ConfigurationError(
-                f"Phones that are stored {self.phone} need a secret to distinguish rows: set ESMS_PHONE_SECRET, "
-                f"and keep "
-                "it as long as the warehouse."
+                f"Phones that are stored {self.phone} need a secret to distinguish rows: set ESMS_PHONE_SECRET, and "
+                "keep it as long as the warehouse."
             )
         if self.secret:
             register_secret(self.secret)
@@ -192,8 +191,8 @@ def _check_phones(warehouse: Warehouse, privacy: Privacy) -> None:
         kept, asked = (text.split(" content=")[0] for text in (load.privacy, privacy.fingerprint))
         if kept != asked:
             raise ConfigurationError(
-                f"{warehouse.name} stores phones differently ({kept.removeprefix('phone=')}): use the same "
-                "--phones and the same ESMS_PHONE_SECRET as for the pull. It was not searched."
+                f"{warehouse.name} stores phones differently ({kept.removeprefix('phone=')}): use the same --phones "
+                "and the same ESMS_PHONE_SECRET as for the pull. It was not searched."
             )
     if not has_loads:
         # Probably a wrong address; do not report the person as removed.

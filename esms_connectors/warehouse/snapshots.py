@@ -16,6 +16,7 @@ from pendulum import DateTime
 
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, GatewayError, InvalidRequestError
 from esms_connectors.gateway.models import SmsType, ZnsTemplate
 from esms_connectors.gateway.read_models import ZnsRating
@@ -258,9 +259,8 @@ def _ratings_of(
         if len(found) >= total:
             return list(found.values())
     failure = EsmsError(
-        f"Template {template_id}: {len(found)} of {total} ratings were received, {_READINGS} times. Take the "
-        f"snapshot again "
-        "later."
+        f"Template {template_id}: {len(found)} of {counted(total, 'rating')} received, {_READINGS} times. Take the "
+        "snapshot again later."
     )
     failure.retryable = True
     raise failure

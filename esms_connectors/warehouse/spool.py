@@ -92,7 +92,6 @@ class WindowSpool:
             said = os.strerror(failure.errno or errno.EIO)
             raise WarehouseError(
                 f"The window cannot be stored temporarily in {tempfile.gettempdir()} ({said}). Nothing of it was "
-                f"loaded; free "
-                "some space there or set TMPDIR, and run again.",
+                "loaded; free some space there or set TMPDIR, and run again.",
                 retryable=True,
             )

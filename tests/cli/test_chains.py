@@ -92,7 +92,7 @@ def test_wait_and_outcomes_show_one_journey_per_person(run: Run, emulator: Emula
 def test_the_plan_of_a_chain_sends_nothing(run: Run, emulator: Emulator, customers: Path) -> None:
     """It has a line for each step."""
     done = chain(run, customers, "--plan")
-    assert "step 2  sms to 3 people at most" in done.stdout, done.stderr
+    assert "step 2  sms to at most 3 people" in done.stdout, done.stderr
     assert emulator.message_count == 0
 
 

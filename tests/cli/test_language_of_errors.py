@@ -76,7 +76,7 @@ INSIDE = {"interrupted", "no time", "a document type", "7 is not JSON"}
 OF_OTHERS = {
     "7 is 7.",
     "7 has 77.",
-    "7 is not there7.",
+    "7 does not exist7.",
     "7 may have been accepted, the outcome is unknown7: 7 7",
     "7 returned no readable answer7: 7 Reading again is safe.",
     "The deadline came first: 7.7",
@@ -155,9 +155,8 @@ def test_each_mistake_is_told_in_vietnamese() -> None:
         ),
         (
             (
-                "get_balance returned no readable answer: the connection was refused; is the base URL right, is "
-                "a server "
-                "running there? Reading again is safe."
+                "get_balance returned no readable answer: the connection was refused; is the base URL right, is a "
+                "server running there? Reading again is safe."
             ),
             (
                 "get_balance không có câu trả lời đọc được: kết nối bị từ chối; địa chỉ gốc có đúng không, máy "
@@ -195,8 +194,7 @@ def test_each_mistake_is_told_in_vietnamese() -> None:
         ),
         (
             (
-                "run_key 'visits-None' has the word None as a part: a value is missing there. Another campaign "
-                "would "
+                "run_key 'visits-None' has the word None as a part: a value is missing there. Another campaign would "
                 "get the same key, and its recipients would count as already sent to."
             ),
             (
@@ -269,7 +267,7 @@ def test_arguments_are_spelled_as_options() -> None:
         "more than --at-least 0.9 allows: repair them, or lower --at-least."
     )
     assert as_options("skip them by conflicts=skip.") == "skip them by --conflicts skip."
-    assert as_options("use --encoding vni") == "say --encoding vni"
+    assert as_options("use --encoding vni") == "use --encoding vni"
 
 
 @pytest.mark.parametrize(

@@ -401,7 +401,7 @@ def test_windows_that_cannot_be_loaded_fail_the_export_in_one_line(
 ) -> None:
     """It says how many, and the first reason."""
     gateway.faults.add("get_sms_sent_data", http_status(503), every=1)
-    with pytest.raises(ExportIncompleteError, match="1 of 1 windows could not be loaded") as error:
+    with pytest.raises(ExportIncompleteError, match="1 of 1 window could not be loaded") as error:
         daily_sent_messages_export(
             day=yesterday_at(0).date(), sms_types=[2], credentials=name_of(credentials), warehouse=name_of(warehouse)
         )

@@ -85,7 +85,7 @@ def test_the_tab_of_the_link(google: type[Google]) -> None:
         ((302, "text/html; charset=utf-8", b"<html>Sign in</html>"), "is not shared: Google asks to sign in"),
         ((200, "text/html", b"<html>Sign in</html>"), "is not shared"),
         ((401, "text/html", b""), "is not shared"),
-        ((404, "text/html", b"<html>"), "is not there"),
+        ((404, "text/html", b"<html>"), "does not exist"),
         ((500, "text/html", b"<html>"), r"cannot be fetched \(HTTP 500\)"),
         ((200, "text/csv", b""), "is empty"),
     ],

@@ -189,7 +189,7 @@ def test_remote_files() -> None:
 
     for name in ("a.csv.gz", "a.parquet"):
         assert [one.phone for one in read_recipients(f"memory://lists/{name}", NAME)] == ["0901888484"]
-    with pytest.raises(InvalidRequestError, match=r"^b\.csv is not there"):
+    with pytest.raises(InvalidRequestError, match=r"^b\.csv does not exist"):
         list(read_recipients("memory://me:pa55word@lists/b.csv?sig=5ecret", NAME))
     with pytest.raises(InvalidRequestError, match="unknown kind"):
         list(read_recipients("klingon://lists/b.csv", NAME))

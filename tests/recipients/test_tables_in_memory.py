@@ -141,7 +141,7 @@ def test_files_of_duckdb(shop: Path) -> None:
         ("duckdb:///{}", "select nope from visits", "The query failed"),
         ("duckdb:///{}", "selec", "The query failed"),
         ("duckdb:///{}", "drop table visits", "The query failed"),
-        ("duckdb:///{}.none", "select 1", "shop 1.duckdb.none is not there"),
+        ("duckdb:///{}.none", "select 1", "shop 1.duckdb.none does not exist"),
         ("duckdb://", "select 1", "names no file"),
         ("duckdb:///:memory:", "select 1", "names no file"),
         ("duckdb:///{}", "select 'a' phone, (1/0)::int, error('0901888484') name", "The query failed"),

@@ -144,7 +144,7 @@ def test_ragged_rows_are_rejected_with_their_line(tmp_path: Path) -> None:
         (b'phone,name\n0901888484,A\n0901888485,"A" B\n', "quote in line 3"),
         (b'"phone,name\n', "quote in the row of line 1 that is never closed"),
         (b"phone,name,Name,phone\n", "has the column phone twice"),
-        (b"0901888484,An,0901888484\n", "no header line"),
+        (b"0901888484,An,0901888484\n", "not a header line"),
         (b"PK\x03\x04\x14\x00\x06\x00", "Excel workbook"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1", "old Excel workbook"),
         (b"PAR1\x15\x04", "Parquet file"),
@@ -178,9 +178,9 @@ def test_only_a_header(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("no-such.csv", "is not there"),
+        ("no-such.csv", "does not exist"),
         ("folder.csv", "is a folder"),
-        ("list.xlsx", "is not there"),
+        ("list.xlsx", "does not exist"),
         ("list.pdf", "of an unknown kind"),
         ("list", "of an unknown kind"),
     ],
@@ -193,7 +193,7 @@ def test_paths_that_are_no_source(tmp_path: Path, name: str, words: str) -> None
 
     assert words in message
     assert message.startswith(name)
-    assert (str(tmp_path) in message) == ("is not there" in words)
+    assert (str(tmp_path) in message) == ("does not exist" in words)
 
 
 def test_a_file_that_the_system_does_not_open(tmp_path: Path) -> None:

@@ -377,7 +377,7 @@ def test_files_that_are_no_workbooks(tmp_path: Path, name: str, content: bytes, 
     message = refusal(tmp_path / name)
     assert message.startswith(name)
     assert words in message
-    assert "is not there" in refusal(tmp_path / "b.xlsx")
+    assert "does not exist" in refusal(tmp_path / "b.xlsx")
 
 
 def test_options_that_do_not_fit(tmp_path: Path) -> None:

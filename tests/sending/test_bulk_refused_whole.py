@@ -61,11 +61,11 @@ def test_the_same_command_resumes_after_a_top_up(bench: Bench, refusal: str, hou
 def test_before_an_hour_one_row_is_a_probe_and_the_line_says_when_the_rest_goes(bench: Bench) -> None:
     refuse(bench)
     said = words_of(bench)
-    assert "99 rows were refused with their whole call" in said
-    assert "the same command sends them from 13:0" in said
+    assert "99 rows were refused with the whole call" in said
+    assert "the same command sends them again from 13:0" in said
     assert bench.look().total() == 1
     bench.clock.move(0.5 * HOUR)
-    assert "the same command sends them from 13:0" in words_of(bench)
+    assert "the same command sends them again from 13:0" in words_of(bench)
     assert bench.look().total() == 1
     bench.clock.move(0.6 * HOUR)
     assert bench.send(threads=1).complete

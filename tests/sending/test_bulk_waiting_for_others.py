@@ -73,7 +73,7 @@ def patch_sleep(monkeypatch: pytest.MonkeyPatch) -> Callable[[Naps], None]:
 
 
 def _warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [one.getMessage() for one in caplog.records if "rows are another worker's" in one.getMessage()]
+    return [one.getMessage() for one in caplog.records if "rows are claimed by another worker" in one.getMessage()]
 
 
 def test_a_call_goes_on_soon_behind_a_worker_that_finishes_soon(

@@ -368,5 +368,5 @@ def test_settings_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         with pytest.raises(ConfigurationError, match=said):
             load_guard()
     file.unlink()
-    with pytest.raises(ConfigurationError, match="not there"):
+    with pytest.raises(ConfigurationError, match="does not exist"):
         load_guard()

@@ -80,8 +80,8 @@ def test_the_estimate_of_an_sms_is_of_a_segment(
         ({"status": "PENDING_REVIEW"}, {}, "is PENDING_REVIEW, not ENABLE"),
         ({"status": "SOMETHING_NEW"}, {}, "is SOMETHING_NEW, not ENABLE"),
         ({"quality": "LOW"}, {}, "is of LOW quality"),
-        ({"daily_quota": 39}, {}, "the quota of template 267247 allows 39 more today, and 40 are to be sent"),
-        ({}, {"daily_quota": 39}, f"the quota of OA {DEMO_OA_ID} allows 39 more today, and 40 are to be sent"),
+        ({"daily_quota": 39}, {}, "the quota of template 267247 allows 39 more today, the plan needs 40"),
+        ({}, {"daily_quota": 39}, f"the quota of OA {DEMO_OA_ID} allows 39 more today, the plan needs 40"),
     ],
 )
 def test_a_plan_against_which_the_gateway_speaks_is_not_good(

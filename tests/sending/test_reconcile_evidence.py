@@ -190,7 +190,7 @@ def test_a_row_of_the_campaign_that_names_nobody_may_be_the_missing_one(
     result = bench.reconcile(not_sent_after_seconds=HOURS)
     setattr(lost, member, before)
     assert (result.not_sent, result.still_unknown) == (0, 1)
-    assert "1 of the messages that are listed under it" in result.open_because
+    assert "where 1 message has no readable phone" in result.open_because
     bench.send()
     bench.look()
     assert bench.reconcile(not_sent_after_seconds=HOURS).accepted == 1

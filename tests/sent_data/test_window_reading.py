@@ -259,7 +259,7 @@ def test_two_rows_that_nothing_tells_apart_are_told_of(
     rows = gateway.state.rows
     rows[1].ReferenceId, rows[1].Phone = rows[0].ReferenceId, rows[0].Phone
     assert len(read_day(client)) == 4
-    assert "1 rows have id and phone of another" in caplog.text
+    assert "1 row with the id and phone of another" in caplog.text
 
 
 # --- errors half way -------------------------------------------------------------------------------------------------

@@ -125,7 +125,7 @@ def test_rows_of_another_window_are_refused(target: Target) -> None:
     """Files would leave them out, as rows of another day, and say that they were loaded."""
     merge(target, [row(1, SENT)])
     for other in (row(2, window=NEXT_WINDOW), row(2, window_end=WINDOW.start.add(hours=1))):
-        with pytest.raises(WarehouseError, match="1 of the rows have another window_") as caught:
+        with pytest.raises(WarehouseError, match="1 row has another window_") as caught:
             merge(target, [row(1), other], minute=5)
         assert "\n" not in str(caught.value)
     assert {key: one["state"] for key, one in target.messages("state").items()} == {key_of(1): "sent"}

@@ -101,9 +101,8 @@ ERRORS = {
     "--from {text} is not earlier than --to: the span is empty.": (
         "--from {text} không sớm hơn --to: khoảng thời gian rỗng."
     ),
-    "The request id has {n} characters, the gateway accepts at most {n2}. make_request_id(*parts) makes a short "
-    "one from "
-    "any parts.": (
+    "The request id has {n} characters, the gateway accepts at most {n2}. make_request_id(*parts) makes a short one "
+    "from any parts.": (
         "request id có {n} ký tự, eSMS chỉ nhận {n2}. make_request_id(*parts) tạo request id ngắn từ bất kỳ giá "
         "trị nào."
     ),
@@ -172,8 +171,7 @@ ERRORS = {
     ),
     "Run {run_key}: {counts}. Stopped: {reason}": "Chiến dịch {run_key}: {counts}. Đã dừng: {reason}",
     "Run {run_key}: {counts}. The open rows do not belong to this call: another call under this run key has claimed "
-    "or left "
-    "them.": (
+    "or left them.": (
         "Chiến dịch {run_key}: {counts}. Các dòng chưa xong không thuộc lần gọi này: một lần gọi khác với cùng "
         "run key "
         "đang giữ hoặc đã bỏ lại chúng."
@@ -191,8 +189,8 @@ ERRORS = {
         "Tối đa {n} trên {n2} tin còn có thể đến, ít hơn mức {share} yêu cầu: {counts}."
     ),
     "The deadline came first: {counts}.": "Đã hết thời hạn: {counts}.",
-    "The deadline came first: {counts}. Messages that the gateway never lists may never have been accepted: "
-    "`esms reconcile` checks.": (
+    "The deadline came first: {counts}. Messages that the gateway never lists may never have been accepted: `esms "
+    "reconcile` checks.": (
         "Đã hết thời hạn: {counts}. Tin mà eSMS không liệt kê có thể chưa từng được tiếp nhận: `esms reconcile` "
         "cho biết."
     ),
@@ -214,7 +212,7 @@ ERRORS = {
     "Give a reason: --reason.": "Hãy ghi lý do: --reason.",
     "Say which rows: --phone, --key or --rows.": "Hãy chỉ rõ dòng nào: --phone, --key hoặc --rows.",
     "--code goes with --rows rejected.": "--code đi cùng --rows rejected.",
-    "{n} of these {n2} rows were accepted: those people would get it twice. Choose other rows, or use "
+    "{n} of the {n2} rows had been accepted: those people would get it twice. Choose other rows, or use "
     "--even-accepted.": (
         "{n} trên {n2} dòng này đã được tiếp nhận: những người đó sẽ nhận hai lần. Hãy chọn dòng khác, hoặc dùng "
         "--even-accepted."
@@ -222,7 +220,7 @@ ERRORS = {
     "There is no rule {rule} to override; known are {names}. `esms resume` undoes a stop.": (
         "Không có quy tắc {rule} để bỏ qua; các quy tắc: {names}. `esms resume` gỡ lệnh dừng."
     ),
-    "The settings file {path} is not there.": "Không có tệp thiết lập {path}.",
+    "The settings file {path} does not exist.": "Không có tệp thiết lập {path}.",
     "The settings file {path} is not TOML: {why}": "Tệp thiết lập {path} không phải TOML: {why}",
     "--guard takes NAME=VALUE, not {given}.": "--guard nhận NAME=VALUE, không phải {given}.",
     "A budget needs the price of a message: give price_vnd, because no earlier message of this kind shows it.": (
@@ -279,8 +277,8 @@ ERRORS = {
     "There is no folder {path}.": "Không có thư mục {path}.",
     "--types {word} is not a message type. Known: {types}.": "--types {word} không phải loại tin. Các loại: {types}.",
     "A month is written like 2026-11, not {text}.": "Tháng viết dạng 2026-11, không phải {text}.",
-    "Phones that are kept {how} need a secret to tell rows apart: set ESMS_PHONE_SECRET, and keep it as long as the "
-    "warehouse.": (
+    "Phones that are stored {how} need a secret to distinguish rows: set ESMS_PHONE_SECRET, and keep it as long as "
+    "the warehouse.": (
         "Số điện thoại lưu dạng {how} cần một khóa bí mật để phân biệt các dòng: hãy đặt ESMS_PHONE_SECRET, và "
         "giữ khóa "
         "này cùng kho dữ liệu."

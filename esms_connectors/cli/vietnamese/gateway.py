@@ -18,8 +18,8 @@ GATEWAY = {
     "TLS verification cannot be switched off; give ca_bundle the file of your own CA.": (
         "Không tắt được kiểm tra TLS; hãy ghi tệp CA của bạn vào ca_bundle."
     ),
-    "The CA bundle {path} contains no readable certificates. They must be text (PEM), after BEGIN CERTIFICATE; convert "
-    "a binary file (DER) with openssl x509 -inform der.": (
+    "The CA bundle {path} contains no readable certificates. They must be text (PEM), after BEGIN CERTIFICATE; "
+    "convert a binary file (DER) with openssl x509 -inform der.": (
         "Tệp CA {path} không có chứng chỉ đọc được. Chứng chỉ phải ở dạng văn bản (PEM), sau BEGIN CERTIFICATE; "
         "dạng nhị "
         "phân (DER) chuyển bằng openssl x509 -inform der."

@@ -14,14 +14,14 @@ HELP_OF_COMMANDS = {
         "Các brandname đã đăng ký, kèm loại tin: 1 quảng cáo, 2 chăm sóc khách hàng, 23 Viber."
     ),
     "Call any function of the gateway by its name.": "Gọi bất kỳ hàm nào của eSMS theo tên.",
-    "Check keys, connection, address list, balance and clock, and the given brandname, OA and template; report "
-    "what is wrong and what to do.": (
+    "Check keys, connection, address list, balance and clock, and the given brandname, OA and template; report what "
+    "is wrong and what to do.": (
         "Thử khóa, kết nối, danh sách IP, số dư và đồng hồ, cùng brandname, OA và mẫu được nêu; cho biết sai ở "
         "đâu và cần làm gì."
     ),
     "Sends nothing.": "Không gửi tin nào.",
-    "Which windows are loaded, pending, or were never loaded, and which listed fewer rows at the last reading "
-    "than the warehouse stores; with --compare, where the gateway lists different rows today.": (
+    "Which windows are loaded, pending, or were never loaded, and which listed fewer rows at the last reading than "
+    "the warehouse stores; with --compare, where the gateway lists different rows today.": (
         "Khoảng thời gian nào đã tải, còn nợ, hoặc chưa tải bao giờ, và khoảng nào lần đọc cuối có ít dòng hơn "
         "trong kho; với --compare, khoảng nào hôm nay eSMS liệt kê khác."
     ),
@@ -74,8 +74,8 @@ HELP_OF_COMMANDS = {
     "The outcome of a message, by its id, or of the messages to a phone: state, time, price.": (
         "Kết quả của một tin theo mã tin, hoặc của các tin đến một số: trạng thái, thời điểm, giá."
     ),
-    "It is looked up in the ledger, if there is one, then at the gateway: by id in its status calls, by phone in "
-    "its sent data.": (
+    "It is looked up in the ledger, if there is one, then at the gateway: by id in its status calls, by phone in its "
+    "sent data.": (
         "Hỏi sổ gửi tin nếu có, rồi hỏi eSMS: theo mã tin thì hỏi trạng thái, theo số thì hỏi dữ liệu đã gửi."
     ),
     "The Zalo Official Accounts that are connected; quota, quality and ratings of one.": (
@@ -86,8 +86,8 @@ HELP_OF_COMMANDS = {
     ),
     "ZNS that it may send per day, and how many are left today.": "Số ZNS được gửi mỗi ngày, và số còn lại hôm nay.",
     "Customer ratings of a template; the first 50.": "Khách hàng đánh giá mẫu thế nào; 50 đánh giá đầu.",
-    "The outcome of each row of a run and of its further steps: which step, why, when, its state and price, by "
-    "your own key, so that a campaign can be joined with the customers.": (
+    "The outcome of each row of a run and of its further steps: which step, why, when, its state and price, by your "
+    "own key, so that a campaign can be joined with the customers.": (
         "Kết quả từng dòng của chiến dịch và các bước sau: bước nào, vì sao, khi nào, trạng thái và giá, theo "
         "khóa của bạn, để nối lại với khách hàng."
     ),
@@ -131,9 +131,8 @@ HELP_OF_COMMANDS = {
     "Send an SMS from a shared number to each row of SOURCE, once.": (
         "Gửi SMS từ đầu số chung đến mỗi dòng của SOURCE, một lần."
     ),
-    "`{column}` in the text is replaced by the row's value; column names may have any case, spaces and accents; "
-    "`{{` and `}}` are "
-    "braces.": (
+    "`{column}` in the text is replaced by the row's value; column names may have any case, spaces and accents; `{{` "
+    "and `}}` are braces.": (
         "`{column}` trong nội dung là giá trị của dòng, viết hoa hay thường, có khoảng trắng và dấu đều được; "
         "`{{` và `}}` là dấu ngoặc nhọn."
     ),
@@ -164,8 +163,8 @@ HELP_OF_COMMANDS = {
     "Send a ZNS of a journey to each row of SOURCE, once; --key-column holds the id of the order.": (
         "Gửi ZNS hành trình đến mỗi dòng của SOURCE, một lần; --key-column chứa mã đơn hàng."
     ),
-    "Send a ZNS to each row of SOURCE, once, one request per row: its request id is documented to be "
-    "honoured, unlike that of bulk ZNS.": (
+    "Send a ZNS to each row of SOURCE, once, one request per row: its request id is documented to be honoured, unlike "
+    "that of bulk ZNS.": (
         "Gửi ZNS đến mỗi dòng của SOURCE, một lần, mỗi dòng một yêu cầu: tài liệu eSMS nói request id của cách "
         "này có tác dụng, cách gửi hàng loạt thì không nói."
     ),
@@ -175,9 +174,8 @@ HELP_OF_COMMANDS = {
     "With a SOURCE first it is `esms send sms SOURCE`: a message to each row of a list.": (
         "Có SOURCE đứng trước thì đó là `esms send sms SOURCE`: mỗi dòng của danh sách một tin."
     ),
-    "Record the current state of the account: balance, quota and quality of Zalo accounts, templates, "
-    "and the ratings since the last ones, each in its own table (esms_balances, ...), for "
-    "alarms and trends.": (
+    "Record the current state of the account: balance, quota and quality of Zalo accounts, templates, and the ratings "
+    "since the last ones, each in its own table (esms_balances, ...), for alarms and trends.": (
         "Ghi lại tình trạng tài khoản lúc này: số dư, hạn mức và chất lượng OA, các mẫu, và đánh giá từ lần "
         "trước, mỗi thứ một bảng (esms_balances, ...), để cảnh báo và theo dõi."
     ),
@@ -185,14 +183,14 @@ HELP_OF_COMMANDS = {
         "Chạy câu truy vấn trên dữ liệu đã tải: tệp DuckDB, PostgreSQL, thư mục tệp."
     ),
     "It cannot change anything.": "Lệnh này không thay đổi được gì.",
-    "A month in the warehouse, by message type, compared with the gateway's invoice; differences are "
-    "invoice less statement.": (
+    "A month in the warehouse, by message type, compared with the gateway's invoice; differences are invoice less "
+    "statement.": (
         "Một tháng theo kho dữ liệu, theo loại tin, bên cạnh hóa đơn của eSMS, kèm chênh lệch: hóa đơn trừ đối soát."
     ),
     "Messages of the statement are those with a price.": "Tin trong đối soát là tin có giá.",
     "MONTH such as 2026-11.": "MONTH ví dụ 2026-11.",
-    "How many messages of a run have arrived by now; for a campaign with `--else`, how many people were reached, "
-    "each counted once, and the result of each step.": (
+    "How many messages of a run have arrived by now; for a campaign with `--else`, how many people were reached, each "
+    "counted once, and the result of each step.": (
         "Đến nay bao nhiêu tin của chiến dịch đã đến; với chiến dịch có `--else` thì bao nhiêu người đã nhận, "
         "mỗi người tính một lần, và kết quả từng bước."
     ),
@@ -220,9 +218,8 @@ HELP_OF_COMMANDS = {
     "The templates of a Zalo Official Account, or the SMS texts of a brandname.": (
         "Các mẫu của một Zalo Official Account, hoặc mẫu SMS của một brandname."
     ),
-    "Wait until the messages of a run are final, or enough have arrived; fails when the time is over, or when "
-    "enough can no "
-    "longer arrive.": (
+    "Wait until the messages of a run are final, or enough have arrived; fails when the time is over, or when enough "
+    "can no longer arrive.": (
         "Chờ đến khi tin của chiến dịch có kết quả cuối, hoặc đủ số tin đã đến; báo lỗi khi hết giờ, hoặc không "
         "thể đạt."
     ),

@@ -202,8 +202,8 @@ HELP_OF_OPTIONS = {
         "Chỉ gửi đúng kế hoạch này; từ chối nếu các dòng, mẫu hoặc cột khóa đã thay đổi."
     ),
     "Price of one message, of a segment for SMS.": "Giá một tin, với SMS là một đoạn.",
-    "Share of all rows that must be accepted, including those that cannot be sent; if it is out of reach, nothing "
-    "is sent.": ("Tỷ lệ dòng phải được tiếp nhận, tính cả dòng không gửi được; không đạt được thì không gửi gì."),
+    "Share of all rows that must be accepted, including those that cannot be sent; if it is out of reach, nothing is "
+    "sent.": ("Tỷ lệ dòng phải được tiếp nhận, tính cả dòng không gửi được; không đạt được thì không gửi gì."),
     "Rows that were sent in this run with another content or phone: send nothing, or all but those.": (
         "Dòng đã gửi trong chiến dịch này với nội dung hoặc số khác: không gửi gì, hoặc gửi trừ các dòng đó."
     ),
@@ -222,8 +222,7 @@ HELP_OF_OPTIONS = {
     "Override a rule; repeatable.": "Bỏ qua một quy tắc; lặp lại được.",
     "Reason; recorded in the ledger with your name.": "Lý do; sổ gửi tin lưu lại, kèm tên bạn.",
     "People whose message is refused, failed or not delivered within --after get this channel, once; its options "
-    "follow it: "
-    "--else sms --text … --after 15m. May be repeated; each counts from the one before.": (
+    "follow it: --else sms --text … --after 15m. May be repeated; each counts from the one before.": (
         "Ai bị từ chối, thất bại hoặc chưa nhận trong --after sẽ nhận qua kênh này, một lần; tùy chọn của kênh "
         "đứng sau: --else sms --text … --after 15m. Lặp lại được; mỗi bước tính từ bước trước."
     ),

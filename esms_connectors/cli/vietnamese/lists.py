@@ -17,8 +17,7 @@ LISTS = {
     "The text has {what}, which is not a column of the source. It has: {names}.": (
         "Nội dung có {what}, không phải cột nào của nguồn. Hiện có: {names}."
     ),
-    "The text has {what}, and everybody gets the same text on this channel: it would be sent unchanged. Remove "
-    "it, or "
+    "The text has {what}, and everybody gets the same text on this channel: it would be sent unchanged. Remove it, or "
     "use a channel with a text for each row (sms).": (
         "Nội dung có {what}, mà kênh này gửi cùng một nội dung cho mọi người: chỗ đó sẽ được gửi nguyên văn. "
         "Hãy bỏ đi, "
@@ -30,9 +29,6 @@ LISTS = {
     "params has an empty name in {names}.": "params có tên trống trong {names}.",
     "params: {item} is not variable=column, or its name is given twice.": (
         "params: {item} không có dạng biến=cột, hoặc tên bị lặp."
-    ),
-    "Template {id} takes {n} params ({names}), but {n2} column is given.": (
-        "Mẫu {id} nhận {n} tham số ({names}), nhưng chỉ có {n2} cột."
     ),
     "Template {id} takes {n} params ({names}), but {n2} columns are given.": (
         "Mẫu {id} nhận {n} tham số ({names}), nhưng có {n2} cột."
@@ -46,8 +42,7 @@ LISTS = {
     "This is not a plan: a plan is the output of --plan --json or plan().": (
         "Đây không phải là kế hoạch: kế hoạch là kết quả của --plan --json hoặc plan()."
     ),
-    "The source changed while it was read: {n} rows were checked, {n2} were there to be sent, or others. Give "
-    "the query "
+    "The source changed while it was read: {n} rows were checked, then {n2} or other rows were found. Give the query "
     "an ORDER BY and a fixed end, and run again.": (
         "Nguồn đã thay đổi trong lúc đọc: đã kiểm tra {n} dòng, nhưng có {n2} dòng để gửi, hoặc các dòng khác. "
         "Hãy thêm "
@@ -71,8 +66,7 @@ LISTS = {
         "mới cho chiến dịch khác; chưa gửi tin nào."
     ),
     "run key {run_key} was used before with {was}, now with {now} (ledger {ledger}). Its recipients would count as "
-    "already sent to. "
-    "Use a new run key, or another ledger; nothing was sent.": (
+    "already sent to. Use a new run key, or another ledger; nothing was sent.": (
         "run key {run_key} đã được dùng với {was}, nay với {now} (sổ gửi tin {ledger}). Người nhận trong đó sẽ bị "
         "coi là đã gửi. Hãy dùng run key mới, hoặc sổ gửi tin khác; chưa gửi tin nào."
     ),
@@ -170,8 +164,7 @@ LISTS = {
     ),
     "The settings file {path} cannot be read: {why}.": "Không đọc được tệp thiết lập {path}: {why}.",
     "--override and --override-reason go together (overrides and override_reason in Python): which rules are "
-    "overridden, "
-    "and why.": "--override và --override-reason đi cùng nhau: bỏ qua quy tắc nào, và vì sao.",
+    "overridden, and why.": "--override và --override-reason đi cùng nhau: bỏ qua quy tắc nào, và vì sao.",
     "a budget needs the price of a message, which is unknown: give price_vnd": (
         "ngân sách cần biết giá một tin, mà chưa có giá: hãy nhập price_vnd"
     ),

@@ -84,7 +84,7 @@ OUTPUT = {
     "first, line {n}, {n2} segments: {text}": "đầu tiên, dòng {n}, {n2} đoạn: {text}",
     "longest, line {n}, {n2} segments: {text}": "dài nhất, dòng {n}, {n2} đoạn: {text}",
     "most segments, line {n}, {n2} segments: {text}": "nhiều đoạn nhất, dòng {n}, {n2} đoạn: {text}",
-    "step {n}  {channel} to {n2} people at most, {cost}": "bước {n}  {channel} đến tối đa {n2} người, {cost}",
+    "step {n}  {channel} to at most {n2} people, {cost}": "bước {n}  {channel} đến tối đa {n2} người, {cost}",
     "! step {n}: {problem}": "! bước {n}: {problem}",
     "This plan is not good.": "Kế hoạch này chưa đạt.",
     "Nothing was sent.": "Chưa gửi tin nào.",
@@ -93,7 +93,7 @@ OUTPUT = {
         "tài khoản ở chế độ sandbox: chỉ kiểm tra, không gửi tin, và đánh dấu chiến dịch trong sổ gửi tin"
     ),
     "there is nobody to send to": "không có ai để gửi",
-    "{channel} needs at least {n} numbers, there are {n2}": "{channel} cần ít nhất {n} số, hiện có {n2}",
+    "{channel} needs at least {n} numbers, the plan has {n2}": "{channel} cần ít nhất {n} số, hiện có {n2}",
     "the balance is {n} VND short; sends would stop with code 103": (
         "số dư thiếu {n} VND; việc gửi sẽ dừng với mã 103"
     ),
@@ -116,10 +116,10 @@ OUTPUT = {
     ),
     "template {id} is of LOW quality: Zalo may stop it": "mẫu {id} có chất lượng LOW: Zalo có thể dừng mẫu này",
     "the quota of template {id} is used up today": "hạn mức hôm nay của mẫu {id} đã hết",
-    "the quota of {what} allows {n} more today, and {n2} are to be sent": (
+    "the quota of {what} allows {n} more today, the plan needs {n2}": (
         "hạn mức hôm nay của {what} còn {n} tin, cần gửi {n2} tin"
     ),
-    "the quota of {what} is {n} a day, and {n2} are to be sent": (
+    "the quota of {what} is {n} a day, the plan needs {n2}": (
         "hạn mức của {what} là {n} tin mỗi ngày, cần gửi {n2} tin"
     ),
     # --- why rows cannot be sent: `column: reason`, in plans and while sending ---
@@ -224,9 +224,9 @@ OUTPUT = {
     "{n} rows will be sent again by the next send command of this run, {n2} of them were accepted before": (
         "{n} dòng sẽ được gửi lại ở lần gửi tiếp theo của chiến dịch này, {n2} trong số đó đã được tiếp nhận trước đây"
     ),
-    "The run was sent with other keys or through another address as well, whose messages this account cannot "
-    "see: its rows in doubt are neither repeated nor counted as not sent. Settle them with the earlier keys and "
-    "address, or check the portal and use `esms resend`.": (
+    "The run was sent with other keys or through another address as well, whose messages this account cannot see: its "
+    "rows in doubt are neither repeated nor counted as not sent. Settle them with the earlier keys and address, or "
+    "check the portal and use `esms resend`.": (
         "Chiến dịch này đã được gửi bằng khóa khác hoặc qua địa chỉ khác, tài khoản này không biết gì về các tin đó: "
         "các dòng chưa rõ kết quả không được gửi lại, cũng không bị coi là chưa gửi. Hãy xử lý bằng khóa và địa chỉ "
         "khi đó, hoặc xem trên trang quản trị rồi dùng `esms resend`."

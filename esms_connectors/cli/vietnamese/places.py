@@ -30,9 +30,8 @@ PLACES = {
     "The ledger {path} is incomplete, so it is unknown what was sent. Restore it from a backup.": (
         "Sổ gửi tin {path} không còn đầy đủ nên không biết tin nào đã gửi. Hãy khôi phục từ bản sao lưu."
     ),
-    "The suppression list was created with another secret for its phones, or with none: nobody on it would be "
-    "found. Use the "
-    "same secret; nothing was sent.": (
+    "The suppression list was created with another secret for its phones, or with none: nobody on it would be found. "
+    "Use the same secret; nothing was sent.": (
         "Danh sách từ chối được lập với khóa bí mật khác, hoặc không có khóa: sẽ không tìm thấy ai trong đó. "
         "Hãy dùng đúng "
         "khóa; chưa gửi tin nào."
@@ -107,9 +106,8 @@ PLACES = {
     "{place}: the schema does not exist: create it, or name another with ?schema=….": (
         "{place}: không có schema này: hãy tạo, hoặc ghi schema khác bằng ?schema=…."
     ),
-    "The warehouse stores phones and texts as {kept}, this load as {given}: a warehouse uses one setting. Use "
-    "that one, or "
-    "another warehouse.": (
+    "The warehouse stores phones and texts as {kept}, this load as {given}: a warehouse uses one setting. Use that "
+    "one, or another warehouse.": (
         "Kho dữ liệu lưu số điện thoại và nội dung dạng {kept}, lần tải này dạng {given}: một kho chỉ lưu một "
         "dạng. Hãy chọn "
         "dạng đó, hoặc kho khác."
@@ -127,7 +125,7 @@ PLACES = {
         "chọn kho khác (một tệp, một schema, một thư mục). Nếu đây là khóa mới của cùng tài khoản, hãy báo một lần: "
         "esms pull --same-account --into …"
     ),
-    "{n} of {n2} windows do not match their row counts and were left out, the others are loaded. {first}": (
+    "{n} of {n2} windows left out because of mismatched row counts, the others are loaded. {first}": (
         "{n} trên {n2} khoảng thời gian không khớp số dòng và bị bỏ ra, các khoảng khác đã tải. {first}"
     ),
     "{place} already exists: give another folder, or move it away.": (

@@ -8,7 +8,7 @@ SENDS = {
     "{name} is warn or refuse, not {value}.": "{name} là warn hoặc refuse, không phải {value}.",
     "{file}: guard is a table, [guard].": "{file}: guard phải là một bảng, [guard].",
     # --- resend ---
-    "{n} of these {n2} rows were accepted: those people would get it twice. Choose other rows, or use "
+    "{n} of the {n2} rows had been accepted: those people would get it twice. Choose other rows, or use "
     "--even-accepted.": (
         "{n} trong {n2} dòng này đã được tiếp nhận: những người đó sẽ nhận tin hai lần. Hãy chọn dòng khác, "
         "hoặc ghi rõ "
@@ -23,9 +23,8 @@ SENDS = {
     "{one} and {other} have one {name}: say which of the two with --rows and the request id of ledger export.": (
         "{one} và {other} có cùng {name}: hãy chọn một bằng --rows và request id lấy từ ledger export."
     ),
-    "The run has two rows of line {n}: it has read more than one list, so the line is ambiguous. "
-    "Use "
-    "--phone or --key; nothing was released.": (
+    "The run has two rows of line {n}: it has read more than one list, so the line is ambiguous. Use --phone or "
+    "--key; nothing was released.": (
         "Chiến dịch có hai dòng cùng số dòng {n} vì nhận từ nhiều danh sách, nên số dòng không cho biết là ai. "
         "Hãy chọn "
         "bằng --phone hoặc --key; chưa mở lại dòng nào."
@@ -49,7 +48,7 @@ SENDS = {
     "The gateway does not report which messages of {kind} were delivered, so nothing can follow it.": (
         "eSMS không cho biết tin {kind} nào đã đến, nên không thể có bước tiếp theo."
     ),
-    "{n} rows of {run_key} were sent with other content before. Use a new run key; this call sent nothing.": (
+    "In run {run_key} {n} rows were sent with other content before. Use a new run key; this call sent nothing.": (
         "{n} dòng của {run_key} đã được gửi với nội dung khác. Hãy dùng run key mới; lần gọi này chưa gửi gì."
     ),
     "Nobody can be alerted: {why}.": "Không báo được cho ai: {why}.",
@@ -86,8 +85,8 @@ SENDS = {
         "{path} là mẫu {id} của OA {oa}, không phải {id2} của {oa2}."
     ),
     "threads must be at least 1.": "threads ít nhất là 1.",
-    "Another call was made before under this run key, so this one was not. If these are two calls, distinguish them by "
-    "call_key, such as an order number; if they are one, remove what changes between tries from its arguments.": (
+    "Another call was made before under this run key, so this one was not. If these are two calls, distinguish them "
+    "by call_key, such as an order number; if they are one, remove what changes between tries from its arguments.": (
         "Đã có lần gọi khác dưới run key này, nên lần này không được gọi. Nếu là hai lần gọi khác nhau, hãy phân biệt "
         "bằng call_key, ví dụ số đơn hàng; nếu là một, hãy bỏ phần thay đổi giữa các lần thử ra khỏi tham số."
     ),

@@ -9,9 +9,6 @@ SOURCES = {
     "Template {template} has no variable {column} (did you mean {possibility}?). It has: {names}.": (
         "Mẫu {template} không có biến {column} (có phải ý bạn là {possibility}?). Các biến: {names}."
     ),
-    "Template {template} takes {n} params ({names}), but {n2} column is given.": (
-        "Mẫu {template} nhận {n} tham số ({names}), nhưng chỉ có {n2} cột."
-    ),
     # --- files ---
     "{source} is empty: not even a header line.": "{source} trống: không có cả dòng tiêu đề.",
     "{source} has a quote in line {n} that is neither doubled nor at the end of its cell.": (
@@ -27,8 +24,8 @@ SOURCES = {
     "separate rows.": (
         "{source} có dấu ngoặc kép mở ở dòng {n} mà đến dòng {n2} mới đóng: các dòng ở giữa có vẻ là những dòng riêng."
     ),
-    "{source} is not there.": "Không có {source}.",
-    "{source} is not there: looked in {folder}.": "Không có {source}: đã tìm trong {folder}.",
+    "{source} does not exist.": "Không có {source}.",
+    "{source} does not exist: looked in {folder}.": "Không có {source}: đã tìm trong {folder}.",
     "{source} is a folder, not a file.": "{source} là thư mục, không phải tệp.",
     "{source} is damaged: {why}.": "{source} bị hỏng: {why}.",
     "{source} is damaged after row {n} ({why}).": "{source} bị hỏng sau dòng {n} ({why}).",
@@ -70,8 +67,8 @@ SOURCES = {
     "Save it as «CSV UTF-8», or give its encoding, as in encoding=windows-1258.": (
         "Hãy lưu lại dạng «CSV UTF-8», hoặc nêu bảng mã, ví dụ encoding=windows-1258."
     ),
-    "{source} has a NUL character in line {n}: it is not text, or UTF-16 without a byte order mark "
-    "(then use encoding={encoding}).": (
+    "{source} has a NUL character in line {n}: it is not text, or UTF-16 without a byte order mark (then use "
+    "encoding={encoding}).": (
         "{source} có ký tự NUL ở dòng {n}: đây không phải văn bản, hoặc là UTF-16 thiếu dấu đầu tệp (khi đó hãy dùng "
         "encoding={encoding})."
     ),
@@ -108,8 +105,8 @@ SOURCES = {
     "duckdb:// names no file: give duckdb:///shop.duckdb, or duckdb:////folder/shop.duckdb.": (
         "duckdb:// không nêu tên tệp: hãy ghi duckdb:///shop.duckdb, hoặc duckdb:////folder/shop.duckdb."
     ),
-    "SQLAlchemy cannot use the database URL: its form is dialect://user:password@host/database, and in "
-    "the password special characters are written %XX (@ is %40, : is %3A).": (
+    "SQLAlchemy cannot use the database URL: its form is dialect://user:password@host/database, and in the password "
+    "special characters are written %XX (@ is %40, : is %3A).": (
         "SQLAlchemy không dùng được địa chỉ cơ sở dữ liệu này: dạng đúng là dialect://user:password@host/database, và "
         "ký tự đặc biệt trong mật khẩu được ghi %XX (@ là %40, : là %3A)."
     ),

@@ -129,9 +129,8 @@ WAREHOUSES = {
     "The merge in {folder} failed ({why}): is the disk full? Nothing was stored.": (
         "Việc gộp trong {folder} bị lỗi ({why}): ổ đĩa có đầy không? Chưa lưu gì."
     ),
-    "The window cannot be stored temporarily in {folder} ({why}). Nothing of it was loaded; free some space there "
-    "or set TMPDIR, and "
-    "run again.": (
+    "The window cannot be stored temporarily in {folder} ({why}). Nothing of it was loaded; free some space there or "
+    "set TMPDIR, and run again.": (
         "Không ghi tạm được khoảng thời gian này vào {folder} ({why}). Chưa tải gì của khoảng đó; hãy giải phóng chỗ, "
         "hoặc đặt TMPDIR, rồi chạy lại."
     ),
@@ -139,8 +138,8 @@ WAREHOUSES = {
     "The row counts of the merge do not match ({n} rows, {done}): nothing was stored.": (
         "Số dòng sau khi gộp không khớp ({n} dòng, {done}): chưa lưu gì."
     ),
-    "{n} of the rows have another {name} than their load ({window}): nothing was stored. Pass the "
-    "rows of one window at a time.": (
+    "{n} rows have another {name} than their load ({window}): nothing was stored. Pass the rows of one window at a "
+    "time.": (
         "{n} dòng có {name} khác với lần tải ({window}): chưa lưu gì. Mỗi lần chỉ đưa dòng của một khoảng thời gian."
     ),
     "Rows as columns need one of the extras [duckdb], [postgres], [files], [dlt]: "
@@ -153,7 +152,7 @@ WAREHOUSES = {
         "get_sms_sent_data báo có {n} dòng nhưng trả về {n2} dòng khác nhau: dữ liệu thay đổi trong lúc đọc các trang. "
         "Hãy đọc lại khoảng thời gian này."
     ),
-    "Template {id}: {n} of {n2} ratings were received, {n3} times. Take the snapshot again later.": (
+    "Template {id}: {n} of {n2} ratings received, {n3} times. Take the snapshot again later.": (
         "Mẫu {id}: chỉ nhận được {n} trên {n2} đánh giá, sau {n3} lần đọc. Hãy chụp lại sau."
     ),
     "{name} is not a snapshot table. Known: {names}.": "{name} không phải bảng chụp nào. Các bảng: {names}.",
@@ -181,15 +180,14 @@ WAREHOUSES = {
     "The budget of a report is a positive amount of VND in digits, such as 5000000, not {value}.": (
         "Ngân sách của báo cáo là số tiền VND lớn hơn 0 viết bằng chữ số, ví dụ 5000000, không phải {value}."
     ),
-    "{place} was not searched: only DuckDB files and PostgreSQL can be. It may contain more: look for the phone in its "
-    "table esms_sent_messages with its own tools, or load the same days into a DuckDB file.": (
+    "{place} was not searched: only DuckDB files and PostgreSQL can be. It may contain more: look for the phone in "
+    "its table esms_sent_messages with its own tools, or load the same days into a DuckDB file.": (
         "Chưa hỏi {place}: chỉ hỏi được tệp DuckDB và PostgreSQL. Ở đó có thể còn dữ liệu: hãy tìm số điện thoại trong "
         "bảng esms_sent_messages bằng công cụ của nơi đó, hoặc tải cùng các ngày vào một tệp DuckDB."
     ),
     "The dbt package esms is in {path}": "Gói dbt esms nằm ở {path}",
-    "The rows of run {run_key} are identified by phone, which is not written to a table by default. Give the "
-    "campaign a key "
-    "column, or write a CSV with --out.": (
+    "The rows of run {run_key} are identified by phone, which is not written to a table by default. Give the campaign "
+    "a key column, or write a CSV with --out.": (
         "Các dòng của chiến dịch {run_key} phân biệt bằng số điện thoại, mà bảng không tự nhận số điện thoại. Hãy cho "
         "chiến dịch một cột khóa, hoặc ghi CSV bằng --out."
     ),

@@ -146,8 +146,8 @@ def viber_parts(
         raise InvalidRequestError("A button needs a text: give content.", field="content")
     if content is not None and image_url is not None and button_url is None:
         raise InvalidRequestError(
-            "Viber does not support a text with only a picture: add button_url and button_label, or send one of "
-            "the two.",
+            "Viber does not support a text with only a picture: add button_url and button_label, or send one of the "
+            "two.",
             field="button_url",
         )
     if content is None and image_url is None:

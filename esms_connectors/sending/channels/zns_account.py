@@ -72,7 +72,7 @@ def _is_today(send_at: datetime | None) -> bool:
 def _too_few(what: str, left: int, to_send: int, today: bool) -> str:
     when = "today" if today else "a day"
     return (
-        f"the quota of {what} allows {left:,} more {when}, and {to_send:,} are to be sent"
+        f"the quota of {what} allows {left:,} more {when}, the plan needs {to_send:,}"
         if today
-        else (f"the quota of {what} is {left:,} {when}, and {to_send:,} are to be sent")
+        else (f"the quota of {what} is {left:,} {when}, the plan needs {to_send:,}")
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pendulum
 from pendulum import DateTime
 
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.sending.channels.base import MessageClass
 from esms_connectors.sending.guard.hours import HoursPolicy
@@ -119,7 +120,8 @@ def refusals(settings: GuardSettings, channel: Channel, longest_segments: int) -
         found.append(
             GuardRefusalError(
                 RuleName.SEGMENTS,
-                f"The longest text has {longest_segments} segments, {settings.max_segments} are allowed",
+                f"The longest text has {counted(longest_segments, 'segment')}, more than "
+                f"max_segments={settings.max_segments}",
                 f"Nội dung dài nhất có {longest_segments} đoạn tin, giới hạn là {settings.max_segments}",
                 field="text",
             )

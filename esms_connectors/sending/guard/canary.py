@@ -15,6 +15,7 @@ from esms_connectors.delivery.polling import (
     wait_for_delivery,
 )
 from esms_connectors.delivery.target import target_of_run
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import EsmsError
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.ledger import Ledger
@@ -92,7 +93,8 @@ class Canary:
         wanted = math.ceil(self._settings.canary_share * (taken + run.rejected) - 1e-9)
         if taken < wanted or not taken:
             raise self._stopped(f"{taken} of {taken + run.rejected} were accepted by the gateway", taken)
-        logger.info("run %s: waiting for the first %d messages, of which %d must arrive", self._run_key, taken, wanted)
+        logger.info("run %s: waiting for the first %s, of which %d must arrive",
+            self._run_key, counted(taken, "message"), wanted)  # fmt: skip
         deadline = self._ledger.now() + timedelta(minutes=self._settings.canary_wait_minutes)
         try:
             counts = wait_for_delivery(
@@ -116,6 +118,7 @@ class Canary:
         share = self._settings.canary_share
         return GuardStopError(
             RuleName.CANARY,
-            f"Run {self._run_key} stops after its first {self._rows} rows, of which {share:.0%} must arrive: {what}",
+            f"Run {self._run_key} stops after its first {counted(self._rows, 'row')}, of which {share:.0%} must "
+            f"arrive: {what}",
             f"Lần chạy {self._run_key} dừng sau {self._rows} dòng đầu: cần {share:.0%} đến nơi, mới có {arrived}",
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from esms_connectors.gateway.counted import counted
 from esms_connectors.ledger import Ledger, SendState
 from esms_connectors.recipients import Recipient
 from esms_connectors.recipients.seen import KeySet, PhoneSet
@@ -77,14 +78,15 @@ class Foreseen:
     def words(self) -> list[str]:
         """One line for each rule, in English and Vietnamese."""
         lines = [
-            f"{count} rows would be skipped: {RULES[RuleName(rule)].english} / {RULES[RuleName(rule)].vietnamese}"
+            f"{counted(count, 'row')} would be skipped: {RULES[RuleName(rule)].english} / "
+            f"{RULES[RuleName(rule)].vietnamese}"
             for rule, count in sorted(self.counts.items())
         ]
         if self.in_doubt:
             lines.append(
-                f"{self.in_doubt} rows in doubt are held back by a rule: they are not repeated, and stay so until "
-                f"`esms reconcile` / {self.in_doubt} dòng chưa rõ kết quả bị một quy tắc giữ lại: không gửi lại, hãy "
-                "chạy `esms reconcile`"
+                f"{counted(self.in_doubt, 'row')} in doubt held back by a rule: not repeated, and in doubt until `esms "
+                f"reconcile` / {self.in_doubt} dòng chưa rõ kết quả bị một quy tắc giữ lại: không gửi lại, hãy chạy "
+                "`esms reconcile`"
             )
         return lines
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import EsmsError, GatewayError, OutcomeUnknownError
 from esms_connectors.sending.guard.before import arrival, check_hours, check_message, is_open, stopped_words
 from esms_connectors.sending.guard.hours import HoursPolicy
@@ -92,7 +93,7 @@ def _refuse(rule: RuleName, held: int, phones: int) -> None:
     if held:
         raise GuardRefusalError(
             rule,
-            f"Nothing was sent, because {held} of the {phones} phones may not get it now: "
+            f"Nothing was sent, because {held} of {counted(phones, 'phone')} may not get it now: "
             f"{RULES[rule].english.rstrip('.')}",
             f"Chưa gửi cho ai vì {held} trên {phones} số không được nhận lúc này: {RULES[rule].vietnamese.rstrip('.')}",
             field="phone",

@@ -69,8 +69,8 @@ class Watch:
         self._noted: DateTime | None = None
         if settings.has_budget and price_vnd is None:
             raise InvalidRequestError(
-                "A budget needs the price of a message: give price_vnd, because no earlier message of this kind "
-                "shows it.",
+                "A budget needs the price of a message: give price_vnd, because no earlier message of this kind shows "
+                "it.",
                 field="price_vnd",
             )
 

@@ -17,6 +17,7 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any
 
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.ledger import SendState
@@ -124,8 +125,7 @@ class Journey:
             if not channel.tells_who and number < len(self._campaigns):
                 raise InvalidRequestError(
                     f"The gateway does not report which messages of {channel.kind} were delivered, so nothing can "
-                    f"follow "
-                    "it.",
+                    "follow it.",
                     field="channel",
                 )
 
@@ -234,14 +234,15 @@ class Journey:
             self._prices[campaign.run_key] = checked.price_vnd
             if checked.report.conflicts:
                 raise InvalidRequestError(
-                    f"{checked.report.conflicts} rows of {campaign.run_key!r} were sent with other content before. Use "
-                    "a new run key; this call sent nothing.",
+                    f"In run {campaign.run_key!r} {counted(checked.report.conflicts, 'row was', 'rows were')} sent "
+                    "with other content before. Use a new run key; this call sent nothing.",
                     field="conflicts",
                 )
             if checked.report.rejected:
                 logger.warning(
-                    "run %s: %d rows cannot get the step %s", campaign.run_key, checked.report.rejected, checked.channel
-                )
+                    "run %s: %s cannot get the step %s",
+                    campaign.run_key, counted(checked.report.rejected, "row"), checked.channel,
+                )  # fmt: skip
 
     def advance(self) -> tuple[JourneyResult, float | None]:
         """
@@ -297,7 +298,7 @@ class Journey:
         wanted = result.first.rows - result.people.get("skipped", 0)
         if not is_enough(reached, wanted, at_least):
             raise JourneyIncompleteError(
-                f"Run {result.run_key}: {result}. {reached} of {wanted} rows were sent to, fewer than "
+                f"Run {result.run_key}: {result}. {reached} of {counted(wanted, 'row')} were sent to, fewer than "
                 f"at_least={at_least:g} asks for.",
                 result=result,
             )
@@ -376,7 +377,8 @@ class Journey:
         )
         if missing := chosen - found:
             self._people.unreachable |= missing
-            logger.warning("run %s: %d people who are due cannot get this step", campaign.run_key, len(missing))
+            people = counted(len(missing), "person", "people")
+            logger.warning("run %s: %s due who cannot get this step", campaign.run_key, people)
         if result.stopped_by is not None:
             raise BulkIncompleteError(
                 f"Run {campaign.run_key}: {result}. Stopped: {result.stopped_by}. The same command continues.",
