@@ -221,7 +221,7 @@ test-pythons: | $(filter .uv/bin/uv,$(UV)) ## the core with each installed Pytho
 
 # Checks what an index and a user would get. The quick tests of the sdist run in a folder without anything else.
 .PHONY: release-check
-release-check: $(CORE)/.ready .venvs/release/.ready ## is this ready for release: metadata, contents, links, each extra by itself
+release-check: $(CORE)/.ready .venvs/release/.ready ## release checks: metadata, contents, links, each extra by itself
 	$(say) "Building"
 	@rm -rf .build/dist && .venvs/release/bin/hatchling build --directory .build/dist
 	@.venvs/release/bin/twine check --strict .build/dist/*
@@ -367,11 +367,11 @@ pictures: $(CORE)/.ready ## draw the pictures of the documentation again
 
 # Takes five minutes: starts Airflow and Prefect, and takes the pictures with Chromium.
 .PHONY: screenshots
-screenshots: setup ## the pictures of pages (docs/screenshots), in a real browser; look at them before they are committed
+screenshots: setup ## the screenshots of pages (docs/screenshots), in a real browser; review them before committing
 	@PYTHONPATH=.:tests $(CORE)/bin/python tests/documentation/screenshots.py $(AIRFLOW)/bin/python $(PREFECT)/bin/python
 
 .PHONY: lock-docs
-lock-docs: | $(filter .uv/bin/uv,$(UV)) ## write locks/docs.txt from what `make lock` resolved
+lock-docs: | $(filter .uv/bin/uv,$(UV)) ## write locks/docs.txt from the resolution of `make lock`
 	@$(UV) export --quiet --frozen --no-emit-project --no-header --no-annotate --format requirements.txt \
 	  --only-group docs --output-file locks/docs.txt
 

@@ -96,7 +96,7 @@ def check_placeholders(text: str) -> None:
         if match[0] in ("{", "}") or (match[1] is not None and not match[1].strip()):
             raise InvalidRequestError(
                 f"The text has a {match[0]} at position {match.start()} that belongs to no {{name}}. "
-                "A brace that is meant to be read is written twice: {{ or }}.",
+                "Write a literal brace twice: {{ or }}.",
                 field="text",
             )
 

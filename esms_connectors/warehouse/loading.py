@@ -228,8 +228,8 @@ def load_windows(
                     incomplete.append(error)
                     continue
                 counts = warehouse.merge(_load_of(reading, planned_at, number, privacy), spool)
-            counted = summary.follow_up if reading.window in follow_up else summary
-            counted.add(reading, counts, loaded_before=before.get(reading.window, 0))
+            part = summary.follow_up if reading.window in follow_up else summary
+            part.add(reading, counts, loaded_before=before.get(reading.window, 0))
             tell()
             _log(reading, counts, before.get(reading.window, 0))
     summary.seconds = time.monotonic() - began

@@ -291,7 +291,7 @@ def find_missing_tables(found: Iterable[tuple[str, str, str]]) -> bool:
         if wrong or extra:
             named = ", ".join([*wrong, *extra][:3])
             raise ConfigurationError(
-                f"The table {table} is there already but was not created by esms-connectors (column {named}): use "
+                f"The table {table} already exists but was not created by esms-connectors (column {named}): use "
                 "another database or schema, or rename that table."
             )
     if there and len(there) < len(COLUMNS):

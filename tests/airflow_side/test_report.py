@@ -158,7 +158,7 @@ def test_the_ledger_of_the_connection_says_what_was_planned(
         ({"targets": "r.html", "mail_to": "boss"}, "an e-mail address"),
         ({"targets": None}, "one at least"),
         ({"targets": ["r.html", None]}, "one at least"),
-        ({"targets": "{{ none }}/r.html"}, "not there"),
+        ({"targets": "{{ none }}/r.html"}, "missing value"),
         (
             {"targets": "r.html", "start": "2024-01-01T00:00:00+07:00", "end": "2024-01-02T00:00:00+07:00"},
             "Nothing was",

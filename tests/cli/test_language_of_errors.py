@@ -83,6 +83,9 @@ OF_OTHERS = {
     "The gateway has no operation 7.7",
     "7 has no argument 7.77",
     "The request id7 is empty. Leave it out or give 1 to 7 characters.",
+    "The request id7 has 7 characters, the gateway accepts at most 7. make_request_id(*parts) makes a short one "
+    "from any "
+    "parts.",
     "The request id7 contains spaces or characters outside printable ASCII.",
     "7 (7).",
     "7 7 (7).",
@@ -108,6 +111,9 @@ def texts_of(node: ast.expr) -> Iterator[str]:
             yield "".join(parts)
     elif isinstance(node, ast.FormattedValue):
         yield from texts_of(node.value)
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "counted":
+        one, *many = (str(ast.literal_eval(word)) for word in node.args[1:])
+        yield from (f"1 {one}", f"7 {many[0] if many else f'{one}s'}")
     elif isinstance(node, ast.IfExp):
         yield from texts_of(node.body)
         yield from texts_of(node.orelse)

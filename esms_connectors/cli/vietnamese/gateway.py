@@ -112,6 +112,11 @@ GATEWAY = {
     "The request id {where} is empty. Leave it out or give 1 to {n} characters.": (
         "request id {where} để trống. Hãy bỏ đi, hoặc ghi từ 1 đến {n} ký tự."
     ),
+    "The request id {where} has {n} characters, the gateway accepts at most {n2}. make_request_id(*parts) makes a "
+    "short one from any parts.": (
+        "request id {where} có {n} ký tự, eSMS chỉ nhận {n2}. make_request_id(*parts) tạo request id ngắn từ bất kỳ "
+        "giá trị nào."
+    ),
     "The request id contains spaces or characters outside printable ASCII.": (
         "request id có khoảng trắng hoặc ký tự ngoài ASCII in được."
     ),
@@ -136,10 +141,11 @@ GATEWAY = {
     "content must contain {OTP}, the place of the code.": "content phải có {OTP}, chỗ đặt mã.",
     "forward_to and forward_key belong together.": "forward_to và forward_key phải đi cùng nhau.",
     "A text contains half a character: it was cut inside an emoji.": "Nội dung có nửa ký tự: bị cắt giữa một emoji.",
-    "{field} has half a character ({character}) at position {n}: the text was cut inside an emoji.": (
+    "{field} contains half a character ({character}) at position {n}: the text was cut inside an emoji.": (
         "{field} có nửa ký tự ({character}) ở vị trí {n}: nội dung bị cắt giữa một emoji."
     ),
-    "{field} has half a character ({character}) at position {n}.": "{field} có nửa ký tự ({character}) ở vị trí {n}.",
+    "{field} contains half a character ({character}) at position {n}.": "{field} có nửa ký tự ({character}) ở vị "
+    "trí {n}.",
     "{field} has the character {character} at position {n}, which XML cannot contain. Remove it, or use "
     "send_customer_care_sms.": (
         "{field} có ký tự {character} ở vị trí {n} mà XML không truyền được. Hãy bỏ đi, hoặc dùng "

@@ -128,6 +128,19 @@ PLACES = {
     "{n} of {n2} windows left out because of mismatched row counts, the others are loaded. {first}": (
         "{n} trên {n2} khoảng thời gian không khớp số dòng và bị bỏ ra, các khoảng khác đã tải. {first}"
     ),
+    "{name} was not written by esms-connectors (column {column}): use another folder, or restore it.": (
+        "{name} không do esms-connectors ghi (cột {column}): hãy dùng thư mục khác, hoặc khôi phục tệp."
+    ),
+    "The table {table} already exists but was not created by esms-connectors (column {column}): use another database "
+    "or schema, or rename that table.": (
+        "Đã có bảng {table} nhưng không do esms-connectors tạo (cột {column}): hãy dùng cơ sở dữ liệu hoặc schema "
+        "khác, hoặc đổi tên bảng đó."
+    ),
+    "The table {table} already exists in {place} but was not created by esms-connectors: use another dataset, or "
+    "rename that table.": (
+        "Đã có bảng {table} trong {place} nhưng không do esms-connectors tạo: hãy dùng dataset khác, hoặc đổi tên "
+        "bảng đó."
+    ),
     "{place} already exists: give another folder, or move it away.": (
         "{place} đã có: hãy ghi thư mục khác, hoặc chuyển nó đi."
     ),

@@ -33,7 +33,7 @@ SENDS = {
         "Chiến dịch không có dòng {lines}; chưa mở lại dòng nào."
     ),
     # --- steps ---
-    "A step is written {example}.": "Một bước được viết dạng {example}.",
+    "A step looks like {example}.": "Một bước được viết dạng {example}.",
     "There is no channel {name}. There are: {names}.": "Không có kênh {name}. Các kênh: {names}.",
     "There is no channel {name} (did you mean {other}?). There are: {names}.": (
         "Không có kênh {name} (có phải ý bạn là {other}?). Các kênh: {names}."

@@ -1,4 +1,4 @@
--- One row a day, message type, campaign and carrier.
+-- One row per day, message type, campaign and carrier.
 SELECT
     day,
     sms_type,

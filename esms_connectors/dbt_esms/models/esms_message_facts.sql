@@ -1,4 +1,4 @@
--- One row a message and recipient, with the day and month in Vietnam that it belongs to.
+-- One row per message and recipient, with its Vietnamese day and month.
 -- A message belongs to the moment at which it was sent. Where that is missing, or lies before the window in which the
 -- message was created, the start of that window stands for it.
 WITH dated AS (
