@@ -129,7 +129,7 @@ def test_a_command_loads_what_it_needs_itself() -> None:
 
 
 def test_one_sms_waits_for_no_ledger_and_no_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where there is no ledger: SQLAlchemy takes as long as everything else before an alert is on its way."""
+    """Where there is not a ledger: SQLAlchemy takes as long as everything else before an alert is on its way."""
     settings = {"ESMS_API_KEY": "EMULATOR0A", "ESMS_SECRET_KEY": "EMULATOR0S", "ESMS_BASE_URL": "http://127.0.0.1:9"}
     for name, value in {**settings, "HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}.items():
         monkeypatch.setenv(name, value)

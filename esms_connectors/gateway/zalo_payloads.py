@@ -161,7 +161,7 @@ def _button(button: ZaloButton, number: int) -> dict[str, Any]:
 
 def _element(element: Mapping[str, object], where: str) -> dict[str, Any]:
     if not isinstance(element, Mapping):
-        raise InvalidRequestError(f"elements: {where} is no object.", field="elements")
+        raise InvalidRequestError(f"elements: {where} is not an object.", field="elements")
     kind = _check_one_of(element.get("type"), tuple(_ELEMENT_MEMBERS), f"elements: {where}, type")
     if strange := set(element) - _ELEMENT_MEMBERS[kind] - {"type"}:
         raise InvalidRequestError(

@@ -61,4 +61,4 @@ def _check_file(path: Path, table: str) -> None:
             raise ConfigurationError(f"The ledger {path} cannot be opened: {failure}.")
         found = []
     if not found:
-        raise ConfigurationError(f"{path} is no ledger: give another path, or leave it out.")
+        raise ConfigurationError(f"{path} is not a ledger: give another path, or leave it out.")

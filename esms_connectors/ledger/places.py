@@ -76,7 +76,7 @@ def check_is_ours(path: Path, tables: Collection[str]) -> None:
         ConfigurationError: the tables belong to another program.
     """
     if tables and not any(name.startswith("esms_") for name in tables):
-        raise ConfigurationError(f"{path} is no ledger: give another path, or leave it out.")
+        raise ConfigurationError(f"{path} is not a ledger: give another path, or leave it out.")
 
 
 def _parsed(url: str | Path | None) -> URL:

@@ -114,7 +114,7 @@ def _no_date() -> Typed:
 
 
 def _number(value: object) -> Typed:
-    return _plain_number(value, "is no number")
+    return _plain_number(value, "is not a number")
 
 
 def _currency(value: object) -> Typed:

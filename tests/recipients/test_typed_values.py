@@ -115,9 +115,9 @@ def test_numbers_amounts_and_links(kind: str, value: object, sent: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "value", "words"),
     [
-        ("NUMBER", "năm", "is no number"),
-        ("NUMBER", True, "is no number"),
-        ("NUMBER", float("inf"), "is no number"),
+        ("NUMBER", "năm", "is not a number"),
+        ("NUMBER", True, "is not a number"),
+        ("NUMBER", float("inf"), "is not a number"),
         ("NUMBER", NarrowFloat(900000000), "lost digits"),
         ("CURRENCY", "12,50", "is not an amount of money"),
         ("CURRENCY", "1.250.000,50", "is not an amount of money"),

@@ -185,7 +185,7 @@ def test_a_name_that_is_taken_is_one_line_and_nothing_is_kept(sql_target: Target
     """A table of somebody's stays, and no view is made."""
     filled(sql_target)
     execute(sql_target, "CREATE TABLE esms_month_statement (mine integer)")
-    with pytest.raises(ConfigurationError, match="esms_month_statement is there already") as error:
+    with pytest.raises(ConfigurationError, match="esms_month_statement already exists") as error:
         create_marts(sql_target.warehouse)
     assert "\n" not in str(error.value)
     assert seen(sql_target, "esms_month_statement") == []
@@ -222,7 +222,7 @@ def test_the_dbt_package_describes_the_tables_as_they_are(tmp_path: Path) -> Non
     assert tables == {name: (TABLES[name], COLUMNS[name]) for name in TABLES}
     models = yaml.safe_load((package / "models" / "models.yml").read_text("utf-8"))["models"]
     assert {one["name"] for one in models} == set(mart_views())
-    with pytest.raises(ConfigurationError, match="is there already"):
+    with pytest.raises(ConfigurationError, match="already exists"):
         copy_dbt_package(package)
 
 

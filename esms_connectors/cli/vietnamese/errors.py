@@ -162,7 +162,7 @@ ERRORS = {
     "There is no ledger at {path}: give another path, or leave it out.": (
         "Không có sổ gửi tin ở {path}: hãy ghi đường dẫn khác, hoặc bỏ trống."
     ),
-    "{path} is no ledger: give another path, or leave it out.": (
+    "{path} is not a ledger: give another path, or leave it out.": (
         "{path} không phải sổ gửi tin: hãy ghi đường dẫn khác, hoặc bỏ trống."
     ),
     "Run {run_key}: {counts}.": "Chiến dịch {run_key}: {counts}.",

@@ -162,7 +162,7 @@ GATEWAY = {
     ),
     "buttons: at most {n} are allowed, not {n2}.": "buttons: tối đa {n} nút, không phải {n2}.",
     "elements is empty: a message has at least one.": "elements trống: tin có ít nhất một phần tử.",
-    "elements: {where} is no object.": "elements: {where} không phải đối tượng.",
+    "elements: {where} is not an object.": "elements: {where} không phải đối tượng.",
     "elements: {where} has {name}, unknown to {kind}.": "elements: {where} có {name}, {kind} không có trường này.",
     "elements: a row of {where} has key, value and perhaps style.": (
         "elements: mỗi dòng của {where} có key, value và có thể cả style."
