@@ -86,7 +86,7 @@ def _step_command() -> click.Command:
     for name, option in CHANNEL_OPTIONS.items():
         if name not in _LEFT_OUT:
             option(step)
-    click.option("--after", help="How long the step before has: 15m, 2h.")(step)
+    click.option("--after", help="Time for the step before: 15m, 2h.")(step)
     click.option("--phone-column")(step)
     for one in step.params:
         one.required = False

@@ -238,7 +238,11 @@ def test_a_placeholder_that_nobody_fills_is_refused(run_key: str) -> None:
 @pytest.mark.parametrize("send_at", ["2030-01-01T08:00", "tomorrow", "-1d", "soon", pendulum.naive(2030, 1, 1)])
 def test_a_time_of_sending_that_cannot_be_is_refused_where_the_campaign_is_made(send_at: object) -> None:
     """It says what can be given."""
-    with pytest.raises(ValueError, match=r"is no time with a zone\. Give 2026-11-21T08:30:00\+07:00, 'tomorrow 08:30'"):
+    with pytest.raises(
+        ValueError,
+        match=r"is not a valid time with a zone\. Give 2026-11-21T08:30:00\+07:00, "
+        r"'tomorrow",
+    ):
         ZnsCampaign(run_key="evening", source="a.csv", template_id="1", send_at=send_at)
 
 

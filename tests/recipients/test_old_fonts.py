@@ -144,7 +144,7 @@ def test_sources(tmp_path: Path, font: str, content: object, kind: str) -> None:
 
     report = ReadReport()
     if kind == "bytes":
-        with pytest.raises(InvalidRequestError, match=f"say encoding={font}"):
+        with pytest.raises(InvalidRequestError, match=f"use encoding={font}"):
             list(read_recipients(source, columns))
     elif kind == "mappings":
         assert not list(read_recipients(source, columns, report=report))

@@ -387,8 +387,8 @@ def test_options_that_do_not_fit(tmp_path: Path) -> None:
     assert "no header row" in refusal([{"phone": "0901888484"}], header_row=2)
     assert "header_row is a row" in refusal(tmp_path / "a.csv", header_row=0)
     book = made(tmp_path / "a.xlsx", table([["phone", "name"], ["0901888484", "An"]]))
-    assert "is no CSV and has no delimiter" in refusal(book, delimiter=";")
-    assert "is no CSV and has no delimiter" in refusal([{"phone": "0901888484"}], delimiter=";")
+    assert "is not a CSV file and has no delimiter" in refusal(book, delimiter=";")
+    assert "is not a CSV file and has no delimiter" in refusal([{"phone": "0901888484"}], delimiter=";")
     assert refusal(book, header_row=9) == "a.xlsx has nothing in row 9."
 
 
