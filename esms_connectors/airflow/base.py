@@ -238,8 +238,8 @@ class EsmsTask(BaseOperator, metaclass=_EsmsTaskMeta):
             return found
         except _MissingValueError:
             problem = (
-                f"{name} is or contains the word None: its template used a missing value, such as the XCom of a task "
-                "that was skipped."
+                f"{name} is the word None or contains it: its template used a missing value, such as the XCom of a "
+                "task that was skipped."
             )
         except Exception as error:  # noqa: BLE001 - a template may do anything
             problem = f"The template of {name} fails ({type(error).__name__})."
@@ -279,8 +279,8 @@ class EsmsTask(BaseOperator, metaclass=_EsmsTaskMeta):
         for name in arguments_of(type(self)):
             if name in given and name not in self.may_be_missing and _is_missing(given[name], getattr(self, name)):
                 raise InvalidRequestError(
-                    f"{name} is or contains None: it was to come from a task that returned nothing, such as one that "
-                    "failed or was skipped.",
+                    f"{name} is None or contains it: it was to come from a task that returned nothing, such as one "
+                    "that failed or was skipped.",
                     field=name,
                 )
 

@@ -127,7 +127,7 @@ def kept_out_of_sight(settings: Settings, configured_token: str | None) -> Setti
     """
     if settings.ledger_url and holds_password(settings.ledger_url):
         raise ConfigurationError(
-            "ledger_url in the eSMS connection holds a password, and Airflow shows it to everybody who may see "
+            "ledger_url in the eSMS connection contains a password, and Airflow shows it to everybody who may see "
             "connections. Create a separate connection for the database and name it in ledger_conn_id."
         )
     url, token = settings.callback_url, settings.callback_token or configured_token
@@ -135,12 +135,12 @@ def kept_out_of_sight(settings: Settings, configured_token: str | None) -> Setti
         return settings
     if any(secret and secret in url for secret in (settings.callback_token, configured_token)):
         raise ConfigurationError(
-            "callback_url in the eSMS connection holds the callback token, and Airflow shows it to everybody who may "
-            "see connections. Write {token} instead."
+            "callback_url in the eSMS connection contains the callback token, and Airflow shows it to everybody who "
+            "may see connections. Write {token} instead."
         )
     if "{token}" in url and not token:
         raise ConfigurationError(
-            "callback_url in the eSMS connection has a {token}, and there is none: give callback_token beside it, or "
+            "callback_url in the eSMS connection has a {token}, and there is none: also give callback_token, or set "
             "the option [esms] callback_token."
         )
     return replace(settings, callback_url=url.replace("{token}", token or ""))
@@ -330,8 +330,8 @@ def place_of(conn: AnyConnection, extra: Mapping[str, Any]) -> str:
     if "://" in place:
         if holds_password(place):
             raise ConfigurationError(
-                f"{where} holds an address with a password, and Airflow shows it to everybody who may see connections: "
-                "give a connection of that database's type."
+                f"{where} contains an address with a password, and Airflow shows it to everybody who may see "
+                "connections: give a connection of that database's type."
             )
         return place
     if conn.conn_type == "duckdb" or place.lower().endswith((".duckdb", ".ddb")):

@@ -43,7 +43,10 @@ CHANNEL_OPTIONS: dict[str, Callable[[Any], Any]] = {
     "buttons": click.option("--buttons", metavar="JSON", help="A list of objects with title, type and payload."),
     "template_type": click.option("--template-type", required=True, help="Such as transaction_order."),
     "elements": click.option(
-        "--elements", metavar="JSON", required=True, help="A list of banner, header, text and table; may hold {column}."
+        "--elements",
+        metavar="JSON",
+        required=True,
+        help="A list of banner, header, text and table; may contain {column}.",
     ),
     "language": click.option("--language", type=click.Choice(["VI", "EN"]), help="Of the message."),
     "voice": click.option("--voice", type=click.Choice(["male", "female", "hatieumai", "ngoclam"]), help="Who speaks."),

@@ -85,7 +85,7 @@ _channel_command(
 _channel_command(
     "zns-journey",
     _ZNS,
-    f"Send a ZNS of a journey to each row of SOURCE, once; --key-column holds the id of the order. {_NOT_LOOKED_UP}",
+    f"Send a ZNS of a journey to each row of SOURCE, once; --key-column contains the order id. {_NOT_LOOKED_UP}",
     "esms send zns-journey orders.csv --template 311808 --oa 4097311281936189049 --key-column order_id \\\n"
     "      --params customer_name,order_id,status --run-key march-shipped",
 )
@@ -113,7 +113,7 @@ _channel_command(
 _channel_command(
     "zalo-text",
     ("text", "oa_id", "plain", "image_url", "buttons", "named"),
-    "Send a consulting message to each Zalo user of SOURCE, once; --phone-column holds the Zalo user id. "
+    "Send a consulting message to each Zalo user of SOURCE, once; --phone-column contains the Zalo user id. "
     f"{_PLACEHOLDERS} {_NOT_LOOKED_UP}",
     "esms send zalo-text followers.csv --oa 4097311281936189049 --phone-column user_id \\\n"
     '      --text "Chao {name}" --run-key march',
@@ -121,7 +121,7 @@ _channel_command(
 _channel_command(
     "zalo-transaction",
     ("oa_id", "template_type", "elements", "buttons", "language", "named"),
-    "Send a card about a transaction to each Zalo user of SOURCE, once; --phone-column holds the Zalo user id. "
+    "Send a card about a transaction to each Zalo user of SOURCE, once; --phone-column contains the Zalo user id. "
     f"{_NOT_LOOKED_UP}",
     "esms send zalo-transaction followers.csv --oa 4097311281936189049 --phone-column user_id \\\n"
     "      --template-type transaction_order --run-key march \\\n"

@@ -135,7 +135,7 @@ def suppress_add(
 
 @suppress.command("import")
 @click.argument("source", shell_complete=complete_files)
-@click.option("--phone-column", default="phone", show_default=True, help="The column that holds the phone.")
+@click.option("--phone-column", default="phone", show_default=True, help="The column with the phones.")
 @click.option("--query", help="SELECT … when SOURCE is a database URL.")
 @click.option(
     "--dead",

@@ -145,7 +145,7 @@ def _unexpected(error: Exception) -> EsmsError:
 
 
 def _interrupted(by: Stop) -> int:
-    say(f"\nesms: {by.words}. What was done stays done; the same command resumes.", err=True)
+    say(f"\nesms: {by.words}. Completed work is kept; the same command resumes.", err=True)
     return by.exit_code
 
 

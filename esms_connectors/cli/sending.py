@@ -57,7 +57,7 @@ campaign_options = in_order(
     click.option(
         "--run-key", required=True, help="Names this campaign. The same key resumes it and never sends twice."
     ),
-    click.option("--phone-column", default="phone", show_default=True, help="The column that holds the phone."),
+    click.option("--phone-column", default="phone", show_default=True, help="The column with the phones."),
     click.option("--key-column", help="Identifies a row, such as an order number; default: the phone."),
     click.option("--query", help="SELECT … when SOURCE is a database URL."),
     click.option(

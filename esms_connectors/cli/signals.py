@@ -30,7 +30,7 @@ class Stop:
 
     @property
     def words(self) -> str:
-        return "interrupted" if self._signal is signal.SIGINT else f"told to end ({self._signal.name})"
+        return "interrupted" if self._signal is signal.SIGINT else f"terminated ({self._signal.name})"
 
     @property
     def exit_code(self) -> int:

@@ -56,7 +56,7 @@ def marts(address: str | None, copy_dbt: str | None, as_json: bool) -> None:
         print_json({"copied_to": copied}) if as_json else echo(f"The dbt package esms is in {copied}")
         return
     if not address:
-        raise InvalidRequestError("Give --into, where the rows were pulled to, or set ESMS_WAREHOUSE.", field="into")
+        raise InvalidRequestError("Give --into, the warehouse of the pulls, or set ESMS_WAREHOUSE.", field="into")
     with open_warehouse(address) as warehouse:
         names, place = create_marts(warehouse), warehouse.name
     if as_json:
@@ -294,7 +294,8 @@ def _show(found: list[TypeCoverage], differing: list[WindowDifference], compared
 
 def _fewer(one: WindowDifference) -> str:
     return (
-        f"{one.window}: {counted(one.loaded, 'row')} held, {one.listed:,} listed when it was read last; the others stay"
+        f"{one.window}: {counted(one.loaded, 'row')} held, {one.listed:,} listed at the last reading; the others are "
+        "kept"
     )
 
 

@@ -278,7 +278,7 @@ _ROWS = (
     ),
     GatewayCode(
         "687",
-        "The list holds more than 500 phone numbers.",
+        "The list contains more than 500 phone numbers.",
         "Danh sách vượt quá 500 số điện thoại.",
         "personalised ZNS in bulk",
         Recovery.FIX_CALL,

@@ -119,7 +119,7 @@ _SETTINGS = {"psycopg": connection_settings, "psycopg2": libpq_settings}
 def _no_driver() -> ConfigurationError:
     if sa.__version__.startswith("1."):
         return ConfigurationError(
-            f"A ledger in PostgreSQL needs psycopg2 beside SQLAlchemy {sa.__version__}: pip install psycopg2-binary"
+            f"A ledger in PostgreSQL needs psycopg2 with SQLAlchemy {sa.__version__}: pip install psycopg2-binary"
         )
     return ConfigurationError(
         "A ledger in PostgreSQL needs the extra [ledger-postgres]: pip install 'esms-connectors[ledger-postgres]'"

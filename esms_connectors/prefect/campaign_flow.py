@@ -186,7 +186,7 @@ def _warn_of_local_storage(ledger: str | None) -> None:
     storage = context.result_store.result_storage if context is not None else None
     if isinstance(storage, LocalFileSystem):
         logger.warning(
-            "Results are kept in this container and will be lost with it. A rerun then asks the ledger for every row: "
+            "Results are kept in this container and will be lost with it. A rerun then asks the ledger for every row, "
             "which is safe, only slower."
         )
 

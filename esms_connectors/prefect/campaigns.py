@@ -340,7 +340,7 @@ def _database(slug: str) -> Any:
         url = block.get()
         if isinstance(url, str) and "://" in url:
             return url
-        problem = "holds no database URL"
+        problem = "contains no database URL"
     except Exception as error:  # noqa: BLE001 - their messages may contain the URL
         problem = f"{problem} ({type(error).__name__})"
     raise ConfigurationError(f"The database block {slug!r} {problem}.")

@@ -114,7 +114,8 @@ class Columns:
         for param in template.params:
             if param.name not in self.params and param.required and not param.accepts_null:
                 raise InvalidRequestError(
-                    f"Template {template.template_id} needs {param.name}; say which column holds it.", field="params"
+                    f"Template {template.template_id} needs {param.name}; name the column that contains it.",
+                    field="params",
                 )
         return Columns(self.phone, {name: self.params[name] for name in names if name in self.params}, self.key_column)
 

@@ -179,7 +179,7 @@ _PACKAGES = {
 def _no_driver(url: object, module: str) -> ConfigurationError:
     scheme = url.partition("://")[0].partition("+")[0] if isinstance(url, str) else ""
     package = _PACKAGES.get(scheme)
-    hint = f"for {scheme}:// pip install {package}" if package else "install it beside this package"
+    hint = f"for {scheme}:// pip install {package}" if package else "install it in the same environment"
     return ConfigurationError(f"The database driver {module} is missing: {hint}.")
 
 

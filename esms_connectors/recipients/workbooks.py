@@ -143,7 +143,7 @@ def _choose(
     fitting = [one for one in visible if _fits(workbook, one, wanted, header_row)]
     if len(fitting) > 1:
         which = ", ".join(map(shown, fitting))
-        raise InvalidRequestError(f"{name} has these columns in the sheets {which}: say which one.", field="sheet")
+        raise InvalidRequestError(f"{name} has these columns in the sheets {which}: choose one.", field="sheet")
     return fitting[0] if fitting else visible[0]
 
 

@@ -115,7 +115,7 @@ class Campaign:
             raise InvalidRequestError(f"conflicts is refuse or skip, not {self.conflicts!r}.", field="conflicts")
         if self.channel.key_is and self.columns.key_column is None:
             raise InvalidRequestError(
-                f"{self.channel.kind} needs a key column: it holds {self.channel.key_is}.", field="key_column"
+                f"{self.channel.kind} needs a key column: it contains {self.channel.key_is}.", field="key_column"
             )
         if not is_repeatable(self.source):
             raise InvalidRequestError(

@@ -113,7 +113,7 @@ def _only(found: dict[str, dict[str, Any]], row: dict[str, Any], name: str) -> N
     other = found.setdefault(row[name], row)
     if other is not row:
         raise InvalidRequestError(
-            f"{_shown(row)} and {_shown(other)} have one {name.replace('_', ' ')}: say which of the two with "
+            f"{_shown(row)} and {_shown(other)} have the same {name.replace('_', ' ')}: choose one of the two with "
             f"{'--key' if name == 'phone' else '--rows and the request id of ledger export'}.",
             field=name,
         )

@@ -35,8 +35,8 @@ def read_span(given: str | timedelta | float, name: str) -> timedelta:
         raise InvalidRequestError(f"{name} {given!r} is not a time span; write it like 15m, 2h, 90s or 1d.", field=name)
     if not timedelta() < span <= _LONGEST:
         raise InvalidRequestError(
-            f"{name} must be more than nothing, and {_LONGEST.days} days at most: after a week the gateway no longer "
-            "reports the outcome of a message.",
+            f"{name} must be positive, and {_LONGEST.days} days at most: after a week the gateway no longer reports "
+            "the outcome of a message.",
             field=name,
         )
     return span

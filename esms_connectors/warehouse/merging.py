@@ -117,7 +117,7 @@ def merge_window(
 ) -> MergeCounts:
     """`Warehouse.merge`, in the transaction of the session."""
     if load.read_at is None or load.read_number is None:
-        raise ValueError("a load that is to be merged has a number, and says when its reading began (read_at)")
+        raise ValueError("a load that is to be merged has a number and a read_at")
     check_privacy(session, load.privacy)
     found: Counter[str] = Counter()
     parameters = {

@@ -169,7 +169,7 @@ def test_a_connection_of_type_mysql_is_a_warehouse(
         ({"conn_type": "aws"}, "give warehouse='s3://dwh@bucket/prefix"),
         ({"conn_type": "generic"}, "put the path of the file there"),
         ({"conn_type": "generic", "host": "db"}, "a file that ends in .duckdb"),
-        ({"conn_type": "generic", "host": "postgresql://u:PASSWORD1234@h/d"}, "holds an address with a password"),
+        ({"conn_type": "generic", "host": "postgresql://u:PASSWORD1234@h/d"}, "contains an address with a password"),
         ({"conn_type": "snowflake", "host": "db"}, "give warehouse='dlt://snowflake?dataset=esms'"),
         ({"conn_type": "mssql", "host": "db"}, "postgres, mysql and duckdb can be used"),
     ],

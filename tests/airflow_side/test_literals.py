@@ -49,7 +49,7 @@ WRONG = [
     (MonthStatementOperator, "invoice", 5, "invoice must be text"),
     (SentMessagesReportOperator, "targets", ["a.html", "a.doc"], "ends in one of"),
     (SentMessagesReportOperator, "language", "fr", "language is en or vi"),
-    (SentMessagesReportOperator, "budget_vnd", "little", "an amount of VND"),
+    (SentMessagesReportOperator, "budget_vnd", "little", "amount of VND"),
     (TakeSnapshotOperator, "tables", ["balance"], "is not a snapshot table"),
     (SentMessagesToWarehouseOperator, "warehouse", "oracle://h/d", "oracle:// is not a supported warehouse"),
     (SentMessagesToWarehouseOperator, "sms_types", [99], "sms_type must be one of"),

@@ -74,6 +74,6 @@ def test_is_refused(
             value = {around: value} if isinstance(around, str) else [*around, value]
         operator = make(**{name: value})
     runs.instance.pushed["upstream"] = None
-    with pytest.raises(InvalidRequestError, match=f"^{name} is .*None.* such as   .* skipped"):
+    with pytest.raises(InvalidRequestError, match=f"^{name} is .*None.* such as .* skipped"):
         runs(operator)
     assert gateway.deliveries_by_phone() == {}

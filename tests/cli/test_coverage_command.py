@@ -58,7 +58,7 @@ def test_a_window_that_lists_fewer_rows_is_said_and_its_rows_stay(
         coverage = run("coverage", "--types", "2,25", "--into", into, *compare)
         assert coverage.returncode == 4, coverage.stderr
         assert "fewer: type 2, " in coverage.stdout
-        assert "61 rows held, 0 listed when it was read last" in coverage.stdout
+        assert "61 rows held, 0 listed at the last reading" in coverage.stdout
     assert run("coverage", "--types", "2,25", "--into", into, "--days", "1").returncode == 4
 
 
@@ -87,5 +87,5 @@ def test_views_for_analysts(run: Run, emulator: Emulator, tmp_path: Path, into: 
     assert json.loads(found.stdout) == [{"sms_type": 2, "messages": 61}, {"sms_type": 25, "messages": 60}]
     copied = json.loads(run("marts", "--copy-dbt", str(tmp_path / "dbt"), "--json").stdout)["copied_to"]
     assert (Path(copied) / "dbt_project.yml").is_file()
-    assert_one_clear_line(run("marts"), 2, "Give --into, where the rows were pulled to")
+    assert_one_clear_line(run("marts"), 2, "Give --into, the warehouse of the pulls")
     assert_one_clear_line(run("marts", "--into", str(tmp_path / "folder")), 2, "has no views")

@@ -193,7 +193,7 @@ def test_each_mistake_is_told_in_vietnamese() -> None:
             ),
         ),
         (
-            "line 3 (0901***484) and line 7 (0901***484) have one phone: say which of the two with --key.",
+            "line 3 (0901***484) and line 7 (0901***484) have the same phone: choose one of the two with --key.",
             "dòng 3 (0901***484) và dòng 7 (0901***484) có cùng số điện thoại: hãy chọn một bằng --key.",
         ),
         (
@@ -264,6 +264,22 @@ def test_one_is_told_as_one(run: Run, tmp_path: Path) -> None:
     assert tr("1 row was sent as something else in this run") == tr(
         "2 rows were sent as something else in this run"
     ).replace("2", "1")
+    for one, many in (
+        ("1 person, 0 delivered", "2 people, 0 delivered"),
+        (
+            "1 merged cell: the value applies to all rows covered",
+            "2 merged cells: the value applies to all rows covered",
+        ),
+        (
+            "1 value of code not in a date format that Zalo accepts",
+            "2 values of code not in a date format that Zalo accepts",
+        ),
+        (
+            "1 of 1 window left out because of mismatched row counts, the others are loaded. Why",
+            "1 of 2 windows left out because of mismatched row counts, the others are loaded. Why",
+        ),
+    ):
+        assert tr(one) == tr(many).replace("2", "1") != one
 
 
 def test_arguments_are_spelled_as_options() -> None:

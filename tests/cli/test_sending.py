@@ -156,7 +156,7 @@ def test_one_phone_with_two_rows_is_told_apart_by_its_key(run: Run, emulator: Em
     path.write_text(f"{HEADER},order\n0901888484,A,s,c,d,A1\n0901888484,A,s,c,d,A2\n", "utf-8")
     assert zns(run, path, "--key-column", "order").returncode == 0
     again = ("resend", "march", "--reason", "asked for", "--even-accepted")
-    assert_one_clear_line(run(*again, "--phone", "0901888484"), 2, "have one phone", "--key")
+    assert_one_clear_line(run(*again, "--phone", "0901888484"), 2, "have the same phone", "--key")
     assert run(*again, "--key", "A2").returncode == 0
     assert zns(run, path, "--key-column", "order").returncode == 0
     assert emulator.deliveries_by_phone() == {"0901888484": 3}
@@ -277,7 +277,7 @@ def test_run_keys_that_look_alike_are_one_run(run: Run, emulator: Emulator, cust
     """Composed and decomposed letters are the same key; blanks at the ends are refused."""
     assert zns(run, customers, run_key="th\u00e1ng-3").returncode == 0
     assert zns(run, customers, run_key="tha\u0301ng-3").returncode == 0
-    assert_one_clear_line(zns(run, customers, run_key="th\u00e1ng-3 "), 2, "blanks")
+    assert_one_clear_line(zns(run, customers, run_key="th\u00e1ng-3 "), 2, "spaces")
     assert sum(emulator.deliveries_by_phone().values()) == 1200
 
 

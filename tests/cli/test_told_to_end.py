@@ -41,9 +41,9 @@ def wait_for_messages(emulator: Emulator) -> None:
 @pytest.mark.parametrize(
     ("numbers", "code", "words"),
     [
-        ([signal.SIGTERM], 143, "told to end (SIGTERM)"),
-        ([signal.SIGTERM] * 3, 143, "told to end (SIGTERM)"),
-        ([signal.SIGHUP], 129, "told to end (SIGHUP)"),
+        ([signal.SIGTERM], 143, "terminated (SIGTERM)"),
+        ([signal.SIGTERM] * 3, 143, "terminated (SIGTERM)"),
+        ([signal.SIGHUP], 129, "terminated (SIGHUP)"),
         ([signal.SIGINT], 130, "interrupted"),
     ],
 )

@@ -27,7 +27,7 @@ def table(*rows: Any) -> list[dict[str, Any]]:
         ([], (), "elements is empty"),
         (5, (), "elements takes a list, not int"),
         ("header", (), "elements takes a list, not str"),
-        (["header"], (), "element 1 is no object"),
+        (["header"], (), "element 1 is not an object"),
         ([{"content": "x"}], (), "element 1, type"),
         ([{"type": "header", "content": "x", "color": "red"}], (), "element 1 has 'color', unknown to header"),
         ([{"type": "header", "content": "x", 5: "red", "a": 1}], (), "element 1 has 5, unknown to header"),

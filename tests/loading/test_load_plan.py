@@ -207,7 +207,7 @@ def test_a_reading_from_the_future_closes_nothing(
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"sms_types": []}, "no message type"),
+        ({"sms_types": []}, "No message type"),
         ({"sms_types": [27]}, "sms_type"),
         ({"start": NEXT, "end": DAY}, "not earlier than end"),
         ({"start": datetime(2024, 5, 14), "end": NEXT}, "with a zone"),

@@ -201,7 +201,7 @@ def test_the_sheet_is_found_or_given(tmp_path: Path) -> None:
         for one in (sheet, workbook.add_worksheet("B")):
             one.write_row(0, 0, ["phone", "name"])
 
-    assert "in the sheets Khách, B: say which one" in refusal(made(tmp_path / "b.xlsx", two))
+    assert "in the sheets Khách, B: choose one" in refusal(made(tmp_path / "b.xlsx", two))
 
 
 def test_hidden_rows_are_told(tmp_path: Path) -> None:

@@ -173,7 +173,7 @@ def test_a_file_that_is_no_ledger_stays_as_it_is(loaded: str, run: Run, tmp_path
         file.write_text("" if kind == "empty" else "no database " * 100)
     before = file.read_bytes()
     done = run("report", "--from", "2024-05-14", "--into", loaded, "--ledger", f"{scheme}{file}")
-    done.assert_one_clear_line(2, "is no ledger")
+    done.assert_one_clear_line(2, "is not a ledger")
     assert file.read_bytes() == before
     assert list(folder.iterdir()) == [file]
 

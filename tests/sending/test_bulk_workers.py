@@ -112,7 +112,7 @@ def test_rows_that_a_dead_worker_left_are_told_by_whoever_comes_next(
     bench.send(bench.recipients[:10])
     bench.books.claim(bench.run_key, theirs, worker="dead", chunk="c")
     bench.clock.move(bench.lease_seconds + 1)
-    with pytest.raises(BulkIncompleteError, match=r"50 claimed by another worker.* not to this call"):
+    with pytest.raises(BulkIncompleteError, match=r"50 claimed by another worker.* do not belong to this call"):
         send_bulk(
             ZnsChannel(bench.client(), DEMO_TEMPLATE_ID, DEMO_OA_ID),
             bench.recipients[:150],

@@ -127,7 +127,7 @@ def test_rows_that_come_while_it_is_sent_are_noticed(campaign: Callable[..., Cam
     path.write_text("\n".join(map(json.dumps, people(5))), encoding="utf-8")
     one = campaign(path)
     more = "\n".join(map(json.dumps, people(6)))
-    with pytest.raises(SourceChangedError, match="5 rows were checked, 6"):
+    with pytest.raises(SourceChangedError, match="5 rows were checked, then 6"):
         one.send(on_plan=lambda _: path.write_text(more, "utf-8") and None)
     assert one.send().run.accepted == 6
 

@@ -158,7 +158,7 @@ def test_a_stop_of_one_run_is_no_stop_of_others(make_bench: Callable[..., Bench]
     bench = make_bench(sqlite_url, people(40))
     bench.books.guard.stops.mark_run("another-run", reason="x", who="Lan")
     assert bench.send().accepted == 40
-    with pytest.raises(InvalidRequestError, match="why"):
+    with pytest.raises(InvalidRequestError, match="Give a reason"):
         bench.books.guard.stops.mark_run("another-run", reason=" ", who="Lan")
 
 

@@ -52,7 +52,7 @@ def test_a_file_of_another_program_gets_no_tables(tmp_path: Path, journal: str) 
         other.execute("CREATE TABLE customers (phone)")
     before = file.read_bytes()
     for create in (True, False):
-        with pytest.raises(ConfigurationError, match=r"shop\.db is no ledger"):
+        with pytest.raises(ConfigurationError, match=r"shop\.db is not a ledger"):
             Ledger.open(file, create=create)
     assert (file.read_bytes(), os.listdir(tmp_path)) == (before, ["shop.db"])
 

@@ -59,7 +59,7 @@ def test_a_placeholder_is_a_column(
         ("Chào {ten}", (), r"\{ten\}, which is not a column of the source. It has: phone, Tên khách hàng"),
         ("Chào {", (), "belongs to no"),
         ("Chào {}", (), "belongs to no"),
-        ("Chào {ten}", {"name": "phone"}, "no column|no {name}"),
+        ("Chào {ten}", {"name": "phone"}, "not a column|no {name}"),
         ("Chào {ten}", ("Tên khách hàng",), "by name"),
     ],
 )

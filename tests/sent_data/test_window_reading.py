@@ -370,7 +370,7 @@ def test_the_digest_is_that_of_the_rows_not_of_their_order(gateway: Emulator, cl
         ((NEXT, DAY, [2]), "start is not earlier than end"),
         ((DAY, DAY, [2]), "start is not earlier than end"),
         ((DAY, NEXT, [27]), "sms_type must be one of"),
-        ((DAY, NEXT, []), "no message type"),
+        ((DAY, NEXT, []), "No message type"),
     ],
 )
 def test_bad_spans_are_one_line_before_any_request(

@@ -56,7 +56,7 @@ def test_each_panel_answers_with_the_numbers_of_the_days_that_are_chosen(sql_tar
     assert seen.pop("Share delivered") == [(pytest.approx(1 / 3),)]
     assert seen.pop("Not final yet") == [(1,)]
     assert seen.pop("Cost") == [(Decimal(500),)]
-    assert seen.pop("Messages per day by outcome") == [(midnight, 1, 1, 1, 0)]
+    assert seen.pop("Messages a day by outcome") == [(midnight, 1, 1, 1, 0)]
     assert seen.pop("Cost a day by type") == [(midnight, "SMS customer care", None), (midnight, "ZNS", Decimal(500))]
     assert seen.pop("Share delivered by carrier") == [(midnight, "MobiFone", pytest.approx(1 / 3))]
     assert [line[:2] for line in seen.pop("Time to final state, 90 % within")] == [(midnight, "ZNS")]

@@ -101,7 +101,7 @@ def test_an_invoice_is_read_with_names_and_a_mark_of_excel(tmp_path: Path) -> No
 
 
 def test_months_and_places_that_cannot_be(sql_target: Target, tmp_path: Path) -> None:
-    with pytest.raises(InvalidRequestError, match="such as 2026-11"):
+    with pytest.raises(InvalidRequestError, match="like 2026-11"):
         month_statement(sql_target.warehouse, "11/2026")
     with open_warehouse(tmp_path) as warehouse, pytest.raises(ConfigurationError, match="has no views"):
         month_statement(warehouse, MONTH)

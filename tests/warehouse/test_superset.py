@@ -64,7 +64,7 @@ def test_each_chart_answers(sql_target: Target) -> None:
         "Cost, VND": 600,
     }
     days = [date(2026, 11, 2), date(2026, 11, 3)]
-    assert seen.pop("Messages per day by outcome") == [(days[0], 1, 0, 1, 0), (days[1], 1, 1, 0, 0)]
+    assert seen.pop("Messages a day by outcome") == [(days[0], 1, 0, 1, 0), (days[1], 1, 1, 0, 0)]
     assert seen.pop("Cost a day by type") == [(day, "ZNS", 300) for day in days]
     assert seen.pop("Share delivered by carrier") == [(day, "MobiFone", 0.5) for day in days]
     assert seen.pop("Cost by month and campaign") == [(date(2026, 11, 1), "Khai trương", 1, 4, 2, 600)]

@@ -132,7 +132,7 @@ ERRORS = {
     "{source} has the column {column} twice; rename one of the two.": (
         "{source} có hai cột {column}; hãy đổi tên một cột."
     ),
-    "Template {id} needs {name}; say which column holds it.": (
+    "Template {id} needs {name}; name the column that contains it.": (
         "Mẫu {id} cần {name}; hãy cho biết cột nào chứa giá trị này."
     ),
     "Template {id} has no variable {name}. It has: {names}.": "Mẫu {id} không có biến {name}. Các biến: {names}.",
@@ -261,7 +261,7 @@ ERRORS = {
     ),
     "{path} cannot be written to: {why}.": "Không ghi được vào {path}: {why}.",
     # --- warehouse ---
-    "Give --into, where the rows were pulled to, or set ESMS_WAREHOUSE.": (
+    "Give --into, the warehouse of the pulls, or set ESMS_WAREHOUSE.": (
         "Hãy cho biết --into, nơi đã tải dữ liệu vào, hoặc đặt ESMS_WAREHOUSE."
     ),
     "No target is given: give duckdb:///esms.duckdb, postgresql://…, a folder or a URL.": (

@@ -150,17 +150,17 @@ HELP_OF_COMMANDS = {
     "The request is that of the fixed number: try it with a number of your own first.": (
         "Yêu cầu giống loại đầu số chung: hãy thử với số của bạn trước."
     ),
-    "Send a consulting message to each Zalo user of SOURCE, once; --phone-column holds the Zalo user id.": (
+    "Send a consulting message to each Zalo user of SOURCE, once; --phone-column contains the Zalo user id.": (
         "Gửi tin tư vấn đến mỗi người dùng Zalo của SOURCE, một lần; --phone-column chứa Zalo user id."
     ),
-    "Send a card about a transaction to each Zalo user of SOURCE, once; --phone-column holds the Zalo user id.": (
+    "Send a card about a transaction to each Zalo user of SOURCE, once; --phone-column contains the Zalo user id.": (
         "Gửi thẻ giao dịch đến mỗi người dùng Zalo của SOURCE, một lần; --phone-column chứa Zalo user id."
     ),
     "Send a ZNS to each row of SOURCE, once: a CSV, Excel, JSONL or Parquet file, or a database URL with --query.": (
         "Gửi ZNS đến mỗi dòng của SOURCE, một lần: tệp CSV, Excel, JSONL hoặc Parquet, hoặc địa chỉ cơ sở dữ "
         "liệu với --query."
     ),
-    "Send a ZNS of a journey to each row of SOURCE, once; --key-column holds the id of the order.": (
+    "Send a ZNS of a journey to each row of SOURCE, once; --key-column contains the order id.": (
         "Gửi ZNS hành trình đến mỗi dòng của SOURCE, một lần; --key-column chứa mã đơn hàng."
     ),
     "Send a ZNS to each row of SOURCE, once, one request per row: its request id is documented to be honoured, unlike "

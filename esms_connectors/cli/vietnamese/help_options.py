@@ -165,7 +165,7 @@ HELP_OF_OPTIONS = {
     "Names this campaign. The same key resumes it and never sends twice.": (
         "Tên chiến dịch. Cùng key thì gửi tiếp, không bao giờ gửi hai lần."
     ),
-    "The column that holds the phone.": "Cột chứa số điện thoại.",
+    "The column with the phones.": "Cột chứa số điện thoại.",
     "Identifies a row, such as an order number; default: the phone.": (
         "Phân biệt các dòng, ví dụ số đơn hàng; mặc định: số điện thoại."
     ),
@@ -258,7 +258,7 @@ HELP_OF_OPTIONS = {
     "Label of the button.": "Chữ trên nút.",
     "A list of objects with title, type and payload.": "Danh sách đối tượng có title, type và payload.",
     "Such as transaction_order.": "Ví dụ transaction_order.",
-    "A list of banner, header, text and table; may hold {column}.": (
+    "A list of banner, header, text and table; may contain {column}.": (
         "Danh sách banner, header, text và table; có thể chứa {column}."
     ),
     "Of the message.": "Ngôn ngữ của tin.",

@@ -83,7 +83,7 @@ LISTS = {
     ),
     "{source} cannot be opened: {why}.": "Không mở được {source}: {why}.",
     "{source} has no sheet {sheet}. It has: {names}.": "{source} không có trang tính {sheet}. Hiện có: {names}.",
-    "{source} has these columns in the sheets {names}: say which one.": (
+    "{source} has these columns in the sheets {names}: choose one.": (
         "{source} có các cột này ở các trang tính {names}: hãy chọn một."
     ),
     "{source} is not a workbook and has no sheets.": "{source} không phải bảng tính nên không có trang tính.",

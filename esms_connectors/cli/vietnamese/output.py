@@ -316,10 +316,10 @@ OUTPUT = {
     "Done in {n} s. Look inside: {file}": "Xong sau {n} giây. Xem kết quả: {file}",
     "Copy one: esms examples copy NAME --to FOLDER": "Sao chép một ví dụ: esms examples copy NAME --to FOLDER",
     # --- termination by a signal ---
-    "esms: interrupted. What was done stays done; the same command resumes.": (
+    "esms: interrupted. Completed work is kept; the same command resumes.": (
         "esms: bị ngắt. Việc đã làm vẫn được giữ; chạy lại đúng lệnh cũ để tiếp tục."
     ),
-    "esms: told to end ({signal}). What was done stays done; the same command resumes.": (
+    "esms: terminated ({signal}). Completed work is kept; the same command resumes.": (
         "esms: được yêu cầu kết thúc ({signal}). Việc đã làm vẫn được giữ; chạy lại đúng lệnh cũ để tiếp tục."
     ),
     "esms: done, but the output could not be written: {why}.": "esms: đã xong, nhưng không ghi được kết quả: {why}.",

@@ -14,13 +14,13 @@ SENDS = {
         "hoặc ghi rõ "
         "--even-accepted."
     ),
-    "line {n} ({one}) and line {n2} ({other}) have one phone: say which of the two with --key.": (
+    "line {n} ({one}) and line {n2} ({other}) have the same phone: choose one of the two with --key.": (
         "dòng {n} ({one}) và dòng {n2} ({other}) có cùng số điện thoại: hãy chọn một bằng --key."
     ),
-    "{one} and {other} have one {name}: say which of the two with --key.": (
+    "{one} and {other} have the same {name}: choose one of the two with --key.": (
         "{one} và {other} có cùng {name}: hãy chọn một bằng --key."
     ),
-    "{one} and {other} have one {name}: say which of the two with --rows and the request id of ledger export.": (
+    "{one} and {other} have the same {name}: choose one of the two with --rows and the request id of ledger export.": (
         "{one} và {other} có cùng {name}: hãy chọn một bằng --rows và request id lấy từ ledger export."
     ),
     "The run has two rows of line {n}: it has read more than one list, so the line is ambiguous. Use --phone or "
@@ -64,8 +64,7 @@ SENDS = {
         "khác; lần gọi "
         "này chưa gửi gì."
     ),
-    "{name} must be more than nothing, and {n} days at most: after a week the gateway no longer reports the "
-    "outcome of a "
+    "{name} must be positive, and {n} days at most: after a week the gateway no longer reports the outcome of a "
     "message.": ("{name} phải lớn hơn 0 và tối đa {n} ngày: sau một tuần eSMS không còn cho biết kết quả của tin."),
     # --- campaigns and channels ---
     "conflicts is refuse or skip, not {value}.": "conflicts là refuse hoặc skip, không phải {value}.",
@@ -92,7 +91,7 @@ SENDS = {
     ),
     "not_sent_after_seconds must not be negative.": "not_sent_after_seconds không được âm.",
     # --- the ledger ---
-    "A ledger in PostgreSQL needs psycopg2 beside SQLAlchemy {version}: pip install psycopg2-binary": (
+    "A ledger in PostgreSQL needs psycopg2 with SQLAlchemy {version}: pip install psycopg2-binary": (
         "Sổ gửi tin trong PostgreSQL với SQLAlchemy {version} cần psycopg2: pip install psycopg2-binary"
     ),
     "The ledger is kept in SQLite or PostgreSQL, not in {other}.": (
@@ -126,7 +125,7 @@ SENDS = {
     "{name} is given both as a whole and in parts.": "{name} vừa được ghi cả khối vừa ghi từng phần.",
     "--{name} takes a JSON list.": "--{name} nhận một danh sách JSON.",
     "--set: {why}": "--set: lỗi {why}",
-    "{problem}. What was done stays done; the same command resumes.": (
+    "{problem}. Completed work is kept; the same command resumes.": (
         "{problem}. Phần đã xong vẫn giữ nguyên; chạy lại lệnh cũ để tiếp tục."
     ),
 }

@@ -92,7 +92,7 @@ _ROWS = (
         f"{_DECREE}, articles 7 and 11: nobody on the Do-Not-Call list, and nobody who opted out, gets advertising",
         "Phones on the suppression list get no advertising or promotion.",
         "Số trong danh sách từ chối không nhận tin quảng cáo.",
-        "Nothing, or `esms suppress remove` where the entry is wrong.",
+        "Nothing, or `esms suppress remove` if the entry is wrong.",
         "Không cần làm gì, hoặc `esms suppress remove` nếu ghi nhầm.",
         skips=True,
     ),
