@@ -87,11 +87,13 @@ def _query(sql: str, conn_id: str, parameters: Mapping[str, object]) -> Iterator
         return
     where = f"Connection {conn_id!r} is of type {conn.conn_type!r}"
     with foreign_errors(
-        lambda error: ConfigurationError(f"{where}, and no provider gives a database for it ({type(error).__name__}).")
+        lambda error: ConfigurationError(
+            f"{where}, and no provider supports it as a database ({type(error).__name__})."
+        )
     ):
         hook = conn.get_hook()
         if not hasattr(hook, "get_sqlalchemy_engine"):
-            raise ConfigurationError(f"{where}, which is no SQL database: give another sql_conn_id.")
+            raise ConfigurationError(f"{where}, which is not an SQL database: give another sql_conn_id.")
         engine = hook.get_sqlalchemy_engine()
     try:
         yield SqlQuery(engine, sql, parameters)

@@ -88,7 +88,7 @@ def opened_warehouse(address: str) -> Warehouse:
 
     def unusable(error: Exception) -> ConfigurationError:
         problem = (
-            "Airflow knows no such store; its provider brings it, such as apache-airflow-providers-amazon[s3fs]"
+            "Airflow knows no such store; install its provider, such as apache-airflow-providers-amazon[s3fs]"
             if isinstance(error, ValueError)
             else f"connection {conn_id!r} does not open it ({type(error).__name__})"
         )
