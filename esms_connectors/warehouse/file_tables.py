@@ -63,7 +63,7 @@ class Partition:
         partition = cls(window.sms_type, window.start.astimezone(ZoneInfo(VIETNAM)).date())
         if window.end > partition.bounds[1]:
             raise InvalidRequestError(
-                f"Files are kept by day of Vietnam, and {window} goes over a midnight: cut it there.", field="window"
+                f"Files are stored by Vietnamese day, and {window} crosses midnight: split it there.", field="window"
             )
         return partition
 
@@ -103,8 +103,8 @@ class FileTables:
         """
         if any(self.store.version(path) != version for path, version in versions.items()):
             raise WarehouseError(
-                f"Another process changed the same day in {self.store.name} meanwhile; what was being written is not "
-                "in it.",
+                f"Another process changed the same day in {self.store.name} meanwhile; nothing of this load "
+                "was stored.",
                 retryable=True,
             )
 
