@@ -8,6 +8,7 @@ the server. All settings are made per transaction.
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Mapping
 
 CONNECT_SECONDS = 30
@@ -77,3 +78,22 @@ def transaction_settings(
             "ELSE current_setting('synchronous_commit') END"
         )
     return "SELECT " + ", ".join(f"set_config('{name}', {value}, true)" for name, value in settings.items())
+
+
+# SQLSTATE classes of temporary errors: lost connections, deadlocks, full disks, too many connections, lock timeouts, a
+# server that stops or starts.
+PASSING_STATES = ("08", "40", "53", "55", "57")
+
+# While connecting there are messages but no SQLSTATE.
+_SETUP_WORDS = re.compile(r"authentication|password|pg_hba|does not exist|not permitted|certificate|invalid", re.I)
+
+
+def is_passing(state: str | None, words: str) -> bool:
+    """
+    Whether an error is temporary, as opposed to one that the user must fix.
+
+    Args:
+        state: its SQLSTATE, if it has one.
+        words: its message, for an error while connecting.
+    """
+    return state.startswith(PASSING_STATES) if state else _SETUP_WORDS.search(words) is None

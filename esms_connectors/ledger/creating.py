@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.gateway.redaction import database_words
 from esms_connectors.ledger import guard_tables
+from esms_connectors.ledger.database import is_passing, no_answer
 from esms_connectors.ledger.engines import is_read_only
 from esms_connectors.ledger.schema import SCHEMA_VERSION, metadata, sends, version
 from esms_connectors.ledger.upgrades import upgrade
@@ -42,7 +43,8 @@ def create_or_check(engine: Engine) -> None:
     Create the tables on first use; otherwise check their version and upgrade older ones.
 
     Raises:
-        ConfigurationError: created by a newer version, incomplete, or the database cannot be reached or written to.
+        ConfigurationError: created by a newer version, incomplete, or the database cannot be used.
+        LedgerError: the database does not answer at present.
     """
     place, failure = place_of(engine.url), None
     try:
@@ -55,6 +57,9 @@ def create_or_check(engine: Engine) -> None:
         engine.dispose()
         raise
     except DBAPIError as error:
+        if is_passing(error):
+            engine.dispose()
+            raise no_answer(error) from None
         failure = f"The ledger {place} cannot be opened: {database_words(error)}."
     except OSError as error:
         failure = f"The ledger {place} cannot be opened: {os.strerror(error.errno or errno.EIO)}."

@@ -58,7 +58,15 @@ def _check_file(path: Path, table: str) -> None:
             break
     else:
         if failure.sqlite_errorcode & 0xFF != sqlite3.SQLITE_NOTADB:
-            raise ConfigurationError(f"The ledger {path} cannot be opened: {failure}.")
+            raise ConfigurationError(f"The ledger {path} cannot be opened: {_reason(path, failure)}.")
         found = []
     if not found:
         raise ConfigurationError(f"{path} is not a ledger: give another path, or leave it out.")
+
+
+def _reason(path: Path, failure: sqlite3.Error) -> str:
+    """SQLite's words, which do not say that a file was copied with its journal to where nothing can be written."""
+    journal, index = (path.with_name(f"{path.name}-{suffix}") for suffix in ("wal", "shm"))
+    if journal.exists() and not index.exists():
+        return f"its journal {journal.name} can only be read in a folder that can be written; copy both files"
+    return str(failure)

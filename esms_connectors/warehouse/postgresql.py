@@ -19,7 +19,12 @@ import pyarrow.csv
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
-from esms_connectors.databases.postgresql import connection_settings, transaction_settings
+from esms_connectors.databases.postgresql import (
+    PASSING_STATES,
+    connection_settings,
+    is_passing,
+    transaction_settings,
+)
 from esms_connectors.databases.urls import HINT, check_database_url
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError
 from esms_connectors.gateway.forks import tell_of_forks
@@ -90,9 +95,6 @@ _TAKE_TURNS = "SELECT pg_advisory_xact_lock(409731, hashtext(current_schema()))"
 
 # With outdated statistics the planner expects few rows, materializes them and compares each staged row with all.
 _NO_COPIES = "SET LOCAL enable_material = off"
-
-# Errors that the user must fix, as opposed to temporary ones. While connecting there are messages but no SQLSTATE.
-_SETUP_WORDS = re.compile(r"authentication|password|pg_hba|does not exist|not permitted|certificate|invalid", re.I)
 
 
 class PostgresWarehouse(TransactionalWarehouse):
@@ -260,7 +262,7 @@ class PostgresWarehouse(TransactionalWarehouse):
         password = self._settings.get("password")
         if password and str(password) in said:
             said = type(error).__name__
-        if _SETUP_WORDS.search(said):
+        if not is_passing(error.sqlstate, said):
             return ConfigurationError(f"{self.name} cannot be used: {said}")
         return WarehouseError(f"{self.name} cannot be reached: {said}", retryable=True)
 
@@ -280,8 +282,7 @@ class PostgresWarehouse(TransactionalWarehouse):
             return ConfigurationError(f"{self.name}: the tables do not exist: prepare() creates them.")
         if state == "25006":
             return ConfigurationError(f"{self.name} is read-only: use the primary server.")
-        # Deadlocks, full disks, too many connections, lock timeouts: all of them are temporary.
-        passing = state.startswith(("40", "53", "55", "57"))
+        passing = state.startswith(PASSING_STATES)
         return WarehouseError(f"{self.name}: PostgreSQL refused ({kind}): nothing was stored.", retryable=passing)
 
     def _not_read(self, error: psycopg.Error, connection: psycopg.Connection) -> EsmsError:
@@ -292,7 +293,7 @@ class PostgresWarehouse(TransactionalWarehouse):
             return ConfigurationError(f"{self.name}: this user may not read the tables: grant it SELECT on them.")
         return WarehouseError(
             f"{self.name}: PostgreSQL refused to answer ({type(error).__name__}).",
-            retryable=state.startswith(("40", "53", "55", "57")),
+            retryable=state.startswith(PASSING_STATES),
         )
 
 

@@ -16,6 +16,7 @@ from bulk_bench import CARE, ZNS, Bench, new_ledger, people
 from postgres_server import PostgresServer
 
 from esms_connectors import Credentials, EsmsClient
+from esms_connectors.databases.postgresql import is_passing
 from esms_connectors.delivery.polling import target_of_run
 from esms_connectors.emulator import (
     DEMO_API_KEY,
@@ -26,6 +27,7 @@ from esms_connectors.emulator import (
 from esms_connectors.emulator.faults import Fault, code, drop_after
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.ledger import Ledger, SendState
+from esms_connectors.ledger.database import LedgerError
 from esms_connectors.ledger.rows import LedgerRow, Settlement
 from esms_connectors.recipients import Columns, SqlQuery, read_recipients
 from esms_connectors.sending.reconcile import reconcile
@@ -85,7 +87,7 @@ def test_a_newer_ledger_is_one_clear_error(ledger_url: str, make_bench: Callable
         "mysql://localhost/x",
         "nonsense://x",
         "://",
-        "postgresql://user:S3cretWord@127.0.0.1:1/none?connect_timeout=1",
+        "postgresql://user:S3cretWord@127.0.0.1:port/none",
     ],
 )
 def test_an_unusable_ledger_is_one_clear_error(url: str) -> None:
@@ -94,6 +96,29 @@ def test_an_unusable_ledger_is_one_clear_error(url: str) -> None:
         Ledger.open(url)
     assert "\n" not in str(raised.value)
     assert "S3cretWord" not in str(raised.value)
+
+
+def test_a_server_that_is_away_is_asked_again_later() -> None:
+    """Such as one that is being restarted: a task that opens its ledger just then is not failed for good."""
+    with pytest.raises(LedgerError, match="did not answer") as raised:
+        Ledger.open("postgresql://user:S3cretWord@127.0.0.1:1/none?connect_timeout=1")
+    assert raised.value.retryable
+    assert "S3cretWord" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "state", "passing"),
+    [
+        ("connection failed: FATAL:  the database system is starting up", None, True),
+        ("server closed the connection unexpectedly", None, True),
+        ("anything", "57P03", True),
+        ('FATAL:  password authentication failed for user "x"', None, False),
+        ('FATAL:  database "x" does not exist', None, False),
+        ("anything", "42501", False),
+    ],
+)
+def test_what_passes_by_itself(said: str, state: str | None, passing: bool) -> None:
+    assert is_passing(state, said) is passing
 
 
 def test_a_new_ledger_that_another_worker_is_making_is_waited_for(tmp_path: Path) -> None:

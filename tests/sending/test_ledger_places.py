@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from bulk_bench import POSTGRESQL
 
 from esms_connectors import ConfigurationError
-from esms_connectors.ledger import Ledger, engines
+from esms_connectors.ledger import Ledger, engines, existing
 from esms_connectors.ledger.database import LedgerError
 from esms_connectors.ledger.rows import LedgerRow
 
@@ -81,9 +81,20 @@ def test_what_cannot_be_written_is_read(sqlite_url: str, locked: Callable[[], No
     before = sorted(os.listdir(tmp_path))
     with Ledger.open(sqlite_url, create=False) as ledger:
         assert [row["row_key"] for row in ledger.rows("march")] == ["one"]
-        with pytest.raises(LedgerError, match="readonly"):
+        with pytest.raises(LedgerError, match=r"^The ledger cannot be written: .*readonly") as told:
             ledger.begin_run("april", "zns", {})
+        assert not told.value.retryable
     assert sorted(os.listdir(tmp_path)) == before
+
+
+def test_a_journal_that_cannot_be_read_is_named(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite needs a third file for it, and on a disk that is mounted for reading fails as if there were no file."""
+    of_one_run(sqlite_url)
+    file = Path(sqlite_url.removeprefix("sqlite:///"))
+    file.with_name(f"{file.name}-wal").write_bytes(b"")
+    monkeypatch.setattr(existing, "read_only", lambda _: "file:/nowhere/ledger.sqlite?mode=ro")
+    with pytest.raises(ConfigurationError, match=r"its journal ledger\.sqlite-wal can only be read in a folder"):
+        Ledger.open(sqlite_url, create=False)
 
 
 def test_what_others_write_meanwhile_is_read(sqlite_url: str, locked: Callable[[], None]) -> None:

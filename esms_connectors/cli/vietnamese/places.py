@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 PLACES = {
+    "The ledger cannot be written: {why}. Name one that can be, or grant it.": (
+        "Không ghi được sổ gửi tin: {why}. Hãy nêu một sổ ghi được, hoặc cấp quyền."
+    ),
+    "The ledger {path} cannot be opened: its journal {journal} can only be read in a folder that can be written; copy "
+    "both files.": (
+        "Không mở được sổ gửi tin {path}: nhật ký {journal} của nó chỉ đọc được trong thư mục ghi được; "
+        "hãy chép cả hai tệp sang đó."
+    ),
     "The ledger did not answer: {why}. Run the same call again once it does: it resumes.": (
         "Sổ gửi tin không trả lời: {why}. Hãy chạy lại đúng lệnh cũ khi sổ hoạt động lại: việc gửi sẽ tiếp tục."
     ),
