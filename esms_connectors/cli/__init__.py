@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 
@@ -9,8 +10,8 @@ import sys
 def main() -> None:
     """The console script; one line instead of a traceback if its libraries are missing."""
     try:
-        import click  # noqa: F401
-        import rich  # noqa: F401
+        for library in ("click", "rich"):
+            importlib.import_module(library)
     except ImportError:
         sys.exit("esms needs the extra [cli]: pip install 'esms-connectors[cli]'")
     # Arrow's own allocator keeps what was freed, 20 to 30 MB of a load; pyarrow reads this when it is first imported.

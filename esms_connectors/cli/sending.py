@@ -198,7 +198,7 @@ def run_campaign(
             if not plan.good:
                 raise SystemExit(NOT_GOOD)
             return
-        bar = files.enter_context(_bar(console))
+        bar = files.enter_context(_Bar(console))
 
         def tell(plan: Plan) -> None:
             _print_rejects(console, plan.report, rejects_path)
@@ -293,7 +293,7 @@ def _read_plan(file: TextIO) -> Mapping[str, Any]:
 class _Told:
     """Prints the progress of a chain whenever it has changed."""
 
-    def __init__(self, bar: _bar) -> None:
+    def __init__(self, bar: _Bar) -> None:
         self._bar, self._last = bar, ""
 
     def __call__(self, result: JourneyResult) -> None:
@@ -355,7 +355,7 @@ def _checking(console: Console) -> Iterator[Callable[[Iterable[Recipient]], Iter
         bars.stop()
 
 
-class _bar:  # noqa: N801 - used as a function
+class _Bar:
     """A progress bar on a terminal; silent elsewhere, where the log has the counts."""
 
     def __init__(self, console: Console) -> None:
@@ -371,7 +371,7 @@ class _bar:  # noqa: N801 - used as a function
         )
         self._task = self._bars.add_task("send", total=None, more="")
 
-    def __enter__(self) -> _bar:
+    def __enter__(self) -> _Bar:
         return self
 
     def __exit__(self, *_: object) -> None:

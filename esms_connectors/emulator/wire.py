@@ -134,7 +134,7 @@ class XmlSend:
 def xml_send(body: bytes) -> XmlSend:
     """Parse `<RQST>`; raises UnreadableRequestError if it is not well-formed (the documented sample is not)."""
     try:
-        root = ElementTree.fromstring(body.decode("utf-8").strip())  # noqa: S314
+        root = ElementTree.fromstring(body.decode("utf-8").strip())  # noqa: S314 - the request of a client under test
     except (ElementTree.ParseError, UnicodeDecodeError, ValueError) as error:
         raise UnreadableRequestError("the body is not XML") from error
     if root.tag != "RQST":

@@ -11,7 +11,7 @@ from decimal import Decimal
 DEMO_API_KEY = "EMULATOR0API0KEY0FOR0LOCAL0TESTS"
 """ApiKey of the default account. Not a secret: the real gateway does not know it."""
 
-DEMO_SECRET_KEY = "EMULATOR0SECRET0KEY0FOR0TESTS"  # noqa: S105
+DEMO_SECRET_KEY = "EMULATOR0SECRET0KEY0FOR0TESTS"  # noqa: S105 - made up
 """SecretKey of the default account."""
 
 DEMO_BALANCE_VND = Decimal("1000000000")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
@@ -29,6 +30,14 @@ WINDOW_LOADED = "esms.window.loaded"
 _SECONDS_BETWEEN_UPDATES = 1.0
 
 
+@contextmanager
+def _logged_errors(problem: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - a progress bar must not stop a campaign
+        logger.warning("%s: %s", problem, type(error).__name__)
+
+
 class ProgressArtifact:
     """A progress bar in the UI, updated about once a second. Its errors are logged, never raised."""
 
@@ -39,12 +48,10 @@ class ProgressArtifact:
         self._done = 0
 
     def __enter__(self) -> Self:
-        try:
+        with _logged_errors("no progress artifact"):
             self._artifact = in_sync(create_progress_artifact)(
                 progress=0.0, key=self._key, description=self._description
             )
-        except Exception as error:  # noqa: BLE001 - a progress bar must not stop a campaign
-            logger.warning("no progress artifact: %s", type(error).__name__)
         return self
 
     def __exit__(
@@ -62,10 +69,8 @@ class ProgressArtifact:
         if self._artifact is None:
             return
         share = min(100.0, 100.0 * self._done / self._total)
-        try:
+        with _logged_errors("the progress artifact was not updated"):
             in_sync(update_progress_artifact)(artifact_id=self._artifact, progress=round(share, 1))
-        except Exception as error:  # noqa: BLE001 - likewise
-            logger.warning("the progress artifact was not updated: %s", type(error).__name__)
 
 
 def artifact_key(*parts: str) -> str:

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_valid
 
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.endpoints import SEND_ZNS_BULK
-from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
+from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError, foreign_errors
 from esms_connectors.gateway.models import ZnsTemplate
 from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.gateway.times import read_time
@@ -332,18 +332,19 @@ def _check_found(source: str) -> None:
 
 def _database(slug: str) -> Any:
     """A SQLAlchemy URL or engine from any block that has one."""
-    problem = "could not be loaded; it is named like secret/crm or sqlalchemy-connector/crm"
-    try:
+    with foreign_errors(
+        lambda error: ConfigurationError(
+            f"The database block {slug!r} could not be loaded; it is named like secret/crm or sqlalchemy-connector/crm "
+            f"({type(error).__name__})."
+        )
+    ):
         block = in_sync(Block.load)(slug)
         if hasattr(block, "get_engine"):
             return block.get_engine()
         url = block.get()
-        if isinstance(url, str) and "://" in url:
-            return url
-        problem = "contains no database URL"
-    except Exception as error:  # noqa: BLE001 - their messages may contain the URL
-        problem = f"{problem} ({type(error).__name__})"
-    raise ConfigurationError(f"The database block {slug!r} {problem}.")
+    if isinstance(url, str) and "://" in url:
+        return url
+    raise ConfigurationError(f"The database block {slug!r} contains no database URL.")
 
 
 def in_template_order(recipients: Iterable[Recipient], template: ZnsTemplate | None) -> Iterator[Recipient]:

@@ -12,7 +12,7 @@ from prefect.blocks.abstract import NotificationBlock
 from prefect.blocks.core import Block
 from prefect.logging import get_run_logger
 
-from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
+from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError, foreign_errors
 from esms_connectors.prefect.artifacts import artifact_key
 from esms_connectors.prefect.async_twins import in_sync
 from esms_connectors.prefect.blocks.base import load_block
@@ -167,15 +167,17 @@ def _notification_block(name: str) -> NotificationBlock:
         raise InvalidRequestError(
             "notify takes a notification block as type/name, such as slack-webhook/team.", field="notify"
         )
-    problem = "it is not a notification block"
-    try:
+
+    def missing(problem: str) -> ConfigurationError:
+        return ConfigurationError(
+            f"notify: there is no notification block {name} ({problem}). Save one, or name another."
+        )
+
+    with foreign_errors(lambda error: missing(f"it cannot be loaded: {type(error).__name__}")):
         block = in_sync(Block.load)(name)
-    except Exception as error:  # noqa: BLE001 - replaced: their messages may contain what the block holds
-        problem = f"it cannot be loaded: {type(error).__name__}"
-    else:
-        if isinstance(block, NotificationBlock):
-            return block
-    raise ConfigurationError(f"notify: there is no notification block {name} ({problem}). Save one, or name another.")
+    if not isinstance(block, NotificationBlock):
+        raise missing("it is not a notification block")
+    return block
 
 
 def _tell(block: NotificationBlock, body: str, subject: str) -> None:

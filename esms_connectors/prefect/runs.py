@@ -16,7 +16,7 @@ from prefect.client.schemas.objects import FlowRun, TaskRun
 from prefect.context import FlowRunContext, TaskRunContext
 
 from esms_connectors.gateway import machine_clock
-from esms_connectors.gateway.errors import EsmsError
+from esms_connectors.gateway.errors import EsmsError, foreign_errors
 from esms_connectors.gateway.wire import VIETNAM
 
 # A subflow starts when its parent calls it; one scheduled for another time differs by more.
@@ -159,9 +159,12 @@ def _parent(run: FlowRun) -> TaskRun | None:
 
 
 def _asked(question: Callable[[SyncPrefectClient], T]) -> T:
-    try:
-        with get_client(sync_client=True) as api:
-            return question(api)
-    except Exception as error:  # noqa: BLE001 - errors of httpx or the server; their messages contain addresses
-        problem = type(error).__name__
-    raise RunNotReadError(f"The Prefect server did not report which run this one belongs to ({problem}).")
+    with (
+        foreign_errors(
+            lambda error: RunNotReadError(
+                f"The Prefect server did not report which run this one belongs to ({type(error).__name__})."
+            )
+        ),
+        get_client(sync_client=True) as api,
+    ):
+        return question(api)

@@ -94,7 +94,7 @@ class OutputFile:
                 prefix=f".{self.name}.", dir=self.local.parent if beside and self.local else None
             )
         self._aside = Path(aside)
-        self._file = open(handle, "w", encoding="utf-8-sig", errors="backslashreplace", newline="")  # noqa: SIM115
+        self._file = open(handle, "w", encoding="utf-8-sig", errors="backslashreplace", newline="")  # noqa: SIM115 - closed by discard
         return self._file
 
     def finish(self, *, keep_old: bool = False) -> None:
@@ -139,11 +139,6 @@ class OutputFile:
             raise InvalidRequestError(
                 f"{self._what} {self.local or self.name} cannot be written: {failure}.", field=self._field
             )
-
-    def _cannot_be(self, what: str, why: str) -> InvalidRequestError:
-        return InvalidRequestError(
-            f"{self._what} {self.local or self.name} cannot be {what}: {why}.", field=self._field
-        )
 
     def _same(self, aside: Path) -> bool:
         if self.local is not None:

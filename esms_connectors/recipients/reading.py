@@ -25,7 +25,7 @@ from esms_connectors.recipients.rejects import RejectsFile
 from esms_connectors.recipients.rows import Rows
 from esms_connectors.recipients.seen import KeySet, PhoneSet
 from esms_connectors.recipients.sources import Source, is_repeatable, open_rows
-from esms_connectors.recipients.values import RowRejected, ValueReader
+from esms_connectors.recipients.values import RowRejectedError, ValueReader
 
 # Of Zalo user ids: as much as the ledger has room for.
 MAX_USER_ID_LENGTH = 64
@@ -199,9 +199,9 @@ class _Reader:
             self.further = []
             try:
                 recipient, duplicate = self._recipient(line, cells, problem, places)
-            except RowRejected as why:
+            except RowRejectedError as why:
                 # A row that is both short and invalid most likely lacks a cell before its end.
-                self._reject(line, cells, why if problem is None else RowRejected("", "", problem), rows.names)
+                self._reject(line, cells, why if problem is None else RowRejectedError("", "", problem), rows.names)
                 continue
             if duplicate:
                 report.duplicates += 1
@@ -227,7 +227,9 @@ class _Reader:
             if self.columns.key_column is None:
                 key = self._next_key(phone) if duplicate else phone
             elif not self.keys.add(key := f"{first.row_key}#{number}"):
-                why = RowRejected(self.columns.key_column, key, "is that of an earlier row", "the row key is taken")
+                why = RowRejectedError(
+                    self.columns.key_column, key, "is that of an earlier row", "the row key is taken"
+                )
                 self._reject(first.line, cells, why, names)
                 continue
             self.report.further_phones += 1
@@ -251,7 +253,7 @@ class _Reader:
         """The recipient of a row, and whether an earlier row has the same phone."""
         if problem is not None:
             if not isinstance(problem, ShortRow) or len(cells) < places.shortest:
-                raise RowRejected("", "", problem)
+                raise RowRejectedError("", "", problem)
             cells = [*cells, *[""] * (places.width - len(cells))]
         key = None if places.key is None else self._key(cells[places.key])
         cell = cells[places.phone]
@@ -284,18 +286,20 @@ class _Reader:
         if numbers := numbers_in_cell(cell):
             if self.two_phones == "refuse":
                 words = "contains several numbers: choose whether the first or both get the message (two_phones)"
-                raise RowRejected(self.columns.phone, cell, "contains several numbers", words)
+                raise RowRejectedError(self.columns.phone, cell, "contains several numbers", words)
             if self.two_phones == "both":
                 self.further = numbers[1:]
             return numbers[0], False
-        raise RowRejected(self.columns.phone, cell, found.reason, f"not a Vietnamese mobile number: {found.reason}")
+        raise RowRejectedError(
+            self.columns.phone, cell, found.reason, f"not a Vietnamese mobile number: {found.reason}"
+        )
 
     def _key(self, value: object) -> str:
         column = self.columns.key_column or ""
         key = self._text_key(column, value, "row key", MAX_KEY_LENGTH)
         # Remembered even if the row is refused for another reason: it may come back repaired.
         if not self.keys.add(key):
-            raise RowRejected(column, value, "is that of an earlier row", "the row key is that of an earlier row")
+            raise RowRejectedError(column, value, "is that of an earlier row", "the row key is that of an earlier row")
         if (key[0] == "0" or not key.isascii()) and column != self.columns.phone and (words := doubt_of(key)):
             self.doubtful_keys[words] += 1
         return key
@@ -305,7 +309,7 @@ class _Reader:
         """An id as text, whatever the type of its cell; `what` names it in messages."""
         found = clean_key(value, longest=longest)
         if found.reason:
-            raise RowRejected(column, value, found.reason, f"the {what} {found.reason}")
+            raise RowRejectedError(column, value, found.reason, f"the {what} {found.reason}")
         return found.text
 
     def _shortest(self, at: Mapping[str, int]) -> int:
@@ -324,7 +328,7 @@ class _Reader:
             needed.add(self.columns.key_column)
         return 1 + max(at[column] for column in needed)
 
-    def _reject(self, line: int, cells: Sequence[object], why: RowRejected, names: Sequence[str]) -> None:
+    def _reject(self, line: int, cells: Sequence[object], why: RowRejectedError, names: Sequence[str]) -> None:
         report = self.report
         if cells and not any(cell is not None and str(cell).strip() for cell in cells):
             report.rows -= 1

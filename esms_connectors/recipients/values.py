@@ -22,7 +22,7 @@ _NO_LIMIT = 1 << 60
 _OLD_FONTS = {"TCVN3": "tcvn3", "VNI": "vni"}
 
 
-class RowRejected(Exception):  # noqa: N818 - it never leaves this package
+class RowRejectedError(Exception):
     """
     A row that cannot be sent to.
 
@@ -78,7 +78,7 @@ class ValueReader:
         The values of a row, in the order of the columns.
 
         Raises:
-            RowRejected: one of them cannot be sent.
+            RowRejectedError: one of them cannot be sent.
         """
         try:
             params: list[str] = [cells[at].strip() for at in params_at]
@@ -103,7 +103,7 @@ class ValueReader:
     def _taken(self, at: int, value: object, found: Typed) -> str:
         column = self.columns[at]
         if found.reason:
-            raise RowRejected(column, value, found.reason)
+            raise RowRejectedError(column, value, found.reason)
         if found.doubtful:
             self.doubtful[column] += 1
         return found.text
@@ -112,7 +112,7 @@ class ValueReader:
         """The value, unless it is damaged; line breaks are kept in an SMS, and become blanks in a template value."""
         lines = plain_lines(value, one_line=False)
         if "\n" in lines and holds_rows(lines):
-            raise RowRejected(column, value, "has lines that look like separate rows")
+            raise RowRejectedError(column, value, "has lines that look like separate rows")
         value = plain_lines(lines, one_line=True) if self.template is not None else lines
         if not (reason := value_damage(value)):
             return value
@@ -122,13 +122,13 @@ class ValueReader:
             self.samples.setdefault((column, reason), sample)
             return value
         font = next((font for word, font in _OLD_FONTS.items() if word in reason), "")
-        raise RowRejected(column, value, reason, f"{reason}; encoding={font} converts it" if font else "", sample)
+        raise RowRejectedError(column, value, reason, f"{reason}; encoding={font} converts it" if font else "", sample)
 
     def _text(self, at: int, value: object) -> str:
         """A value that is not plain text, or that is in a row with such a value."""
         column = self.columns[at]
         if isinstance(value, UnreadableCell):
-            raise RowRejected(column, value, value.reason)
+            raise RowRejectedError(column, value, value.reason)
         if value is None:
             return self._empty(column)
         if at in self._by_position and not isinstance(value, str):
@@ -139,11 +139,11 @@ class ValueReader:
             return unicodedata.normalize("NFC", wire.template_param(value, column).strip())
         except InvalidRequestError as error:
             reason = "has half a character" if isinstance(value, str) else f"is {type(value).__name__}, not text"
-            raise RowRejected(column, value, reason, str(error)) from None
+            raise RowRejectedError(column, value, reason, str(error)) from None
 
     def _empty(self, column: str) -> str:
         if self.template is None:
-            raise RowRejected(
+            raise RowRejectedError(
                 column, None, "is NULL", "is NULL. Give a text, or the template, which says whether it may be empty"
             )
         return ""
@@ -166,4 +166,4 @@ class ValueReader:
                 reason = "is empty"
             else:
                 reason = "is too short" if len(value) < (rule.min_length or 0) else "is too long"
-            raise RowRejected(self.columns[shown], value, reason, str(error)) from None
+            raise RowRejectedError(self.columns[shown], value, reason, str(error)) from None

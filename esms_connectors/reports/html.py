@@ -125,7 +125,7 @@ def _picture(chart: Chart, language: Language) -> _Picture:
         heading=language.word(f"chart.{chart.name}"),
         legend=chart.legend,
         narrow=Markup(chart.narrow),  # noqa: S704 - escaped in `charts`
-        wide=Markup(chart.wide),  # noqa: S704
+        wide=Markup(chart.wide),  # noqa: S704 - likewise
         table=chart.table,
         table_heading=language.title(chart.table),
     )

@@ -6,8 +6,6 @@ A message belongs to the time at which it was sent. If that is missing, or befor
 created (the gateway often reports the year 1), the start of the window is used.
 """
 
-# ruff: noqa: S608 - only our own names are interpolated; values are parameters
-
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

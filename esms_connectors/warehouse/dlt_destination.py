@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from esms_connectors.databases.scratch import scratch_folder
-from esms_connectors.gateway.errors import ConfigurationError, EsmsError
+from esms_connectors.gateway.errors import ConfigurationError, EsmsError, foreign_errors
 from esms_connectors.sent_data.windows import SentWindow
 from esms_connectors.warehouse.contract import (
     COLUMNS,
@@ -42,7 +42,6 @@ from esms_connectors.warehouse.contract import (
     WindowLoad,
 )
 from esms_connectors.warehouse.dlt_columns import as_array, as_value, column_hints
-from esms_connectors.warehouse.errors import raise_without_context
 from esms_connectors.warehouse.grouped import GroupedTable
 from esms_connectors.warehouse.locks import exclusive_lock
 from esms_connectors.warehouse.merge_database import insert, literal, merge_database, schema_of, select
@@ -397,17 +396,9 @@ class DltWarehouse(Warehouse):
     def _execute(self, client: Any, statement: str, *parameters: Any, table: str) -> None:
         client.execute_sql(self._spelled(client, statement, table), *parameters)
 
-    @contextlib.contextmanager
-    def _refusals(self) -> Iterator[None]:
+    def _refusals(self) -> contextlib.AbstractContextManager[None]:
         """Turn errors of dlt and its drivers into one-line errors of ours, without the original text."""
-        try:
-            yield
-            return
-        except EsmsError:
-            raise
-        except Exception as error:  # noqa: BLE001 - each driver has its own errors
-            problem = self._explained(error)
-        raise_without_context(problem)
+        return foreign_errors(self._explained)
 
     def _explained(self, error: BaseException) -> EsmsError:
         chain: list[BaseException] = []

@@ -7,9 +7,9 @@ import errno
 import os
 import re
 from collections.abc import Iterator
-from typing import NoReturn
+from functools import partial
 
-from esms_connectors.gateway.errors import ConfigurationError, EsmsError
+from esms_connectors.gateway.errors import ConfigurationError, EsmsError, foreign_errors, raise_without_context
 from esms_connectors.warehouse.contract import WarehouseError
 
 # The user must fix these; a retry does not help.
@@ -54,17 +54,8 @@ def refusals(subject: str, did: str) -> Iterator[None]:
     Raises:
         ConfigurationError, WarehouseError: "`subject` `did`", with the reason.
     """
-    try:
-        with interrupts():
-            yield
-        return
-    except EsmsError:
-        raise
-    except OSError as error:
-        problem = _refusal(subject, did, error)
-    except Exception as error:  # noqa: BLE001 - each store raises errors of its SDK
-        problem = WarehouseError(f"{subject} {did} ({type(error).__name__}).", retryable=True)
-    raise_without_context(problem)
+    with foreign_errors(partial(_refusal, subject, did)), interrupts():
+        yield
 
 
 @contextlib.contextmanager
@@ -84,15 +75,9 @@ def interrupts() -> Iterator[None]:
     raise_without_context(KeyboardInterrupt())
 
 
-def raise_without_context(error: BaseException) -> NoReturn:
-    """Raise without `__context__`, which would otherwise be the error that the context manager is handling."""
-    try:
-        raise error from None
-    finally:
-        error.__context__ = None
-
-
-def _refusal(subject: str, did: str, error: OSError) -> EsmsError:
+def _refusal(subject: str, did: str, error: Exception) -> EsmsError:
+    if not isinstance(error, OSError):  # each store has errors of its SDK
+        return WarehouseError(f"{subject} {did} ({type(error).__name__}).", retryable=True)
     number = error.errno
     if number is None:
         # s3fs and others raise these without an errno.

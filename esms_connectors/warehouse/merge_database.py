@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import tempfile
+import uuid
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -12,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from esms_connectors.gateway.errors import raise_without_context
 from esms_connectors.warehouse.contract import COLUMNS, WarehouseError
-from esms_connectors.warehouse.errors import interrupts, raise_without_context
+from esms_connectors.warehouse.errors import interrupts
 from esms_connectors.warehouse.merging import SETTLE_IN, ArrowSource, create_tables, utc
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ def merge_database(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
     problem = ""
     try:
-        path = tempfile.mktemp(".duckdb", "merge-", folder)  # noqa: S306 - the folder is ours
+        path = str(folder / f"merge-{uuid.uuid4().hex}.duckdb")
         with interrupts(), duckdb.connect(path, config=_CONFIG) as connection:
             connection.execute(SETTLE_IN)
             create_tables(connection, comments=False)

@@ -9,7 +9,7 @@ from uuid import UUID
 from prefect.blocks.core import Block
 from pydantic import ConfigDict, HttpUrl, ValidationError
 
-from esms_connectors.gateway.errors import ConfigurationError
+from esms_connectors.gateway.errors import ConfigurationError, EsmsError, foreign_errors
 from esms_connectors.gateway.redaction import redact
 from esms_connectors.prefect.async_twins import async_dispatch, in_sync
 
@@ -122,17 +122,20 @@ def load_block(kind: type[B], given: str | B) -> B:
     if not isinstance(given, str):
         return given
     slug = kind.get_block_type_slug()
-    failure = ConfigurationError
-    try:
-        block: B = in_sync(kind.load)(given)
-    except Exception as error:  # noqa: BLE001 - replaced: their texts contain addresses or refused values
+
+    def not_loaded(error: Exception) -> EsmsError:
         if isinstance(error, ValueError) and "Unable to find block document" in str(error):
-            problem = f"There is no block {slug}/{given}. Save one: {kind.__name__}(…).save({given!r})."
-        elif (refused := _refused(error)) is not None:
-            problem = f"Block {slug}/{given} cannot be used: {refused}. Open it, fill it in and save it again."
-        else:
-            failure = BlockNotReachedError
-            problem = f"Block {slug}/{given} could not be loaded from the Prefect server ({type(error).__name__})."
-    else:
-        return block
-    raise failure(problem)
+            return ConfigurationError(
+                f"There is no block {slug}/{given}. Save one: {kind.__name__}(…).save({given!r})."
+            )
+        if (refused := _refused(error)) is not None:
+            return ConfigurationError(
+                f"Block {slug}/{given} cannot be used: {refused}. Open it, fill it in and save it again."
+            )
+        return BlockNotReachedError(
+            f"Block {slug}/{given} could not be loaded from the Prefect server ({type(error).__name__})."
+        )
+
+    with foreign_errors(not_loaded):
+        block: B = in_sync(kind.load)(given)
+    return block
