@@ -59,11 +59,11 @@ def whole_number(value: Any, name: str, least: int = 1) -> int:
     return int(found)
 
 
-def share(value: Any, name: str, *, may_be_nought: bool = True) -> float:
+def share(value: Any, name: str, *, may_be_zero: bool = True) -> float:
     """A share from 0 to 1, also as text; InvalidRequestError otherwise."""
     from esms_connectors.gateway.arguments import check_share  # not while a DAG is parsed that has none
 
-    return check_share(number(value, name), name, may_be_nought=may_be_nought)
+    return check_share(number(value, name), name, may_be_zero=may_be_zero)
 
 
 def number(value: Any, name: str) -> float:

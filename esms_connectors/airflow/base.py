@@ -12,8 +12,6 @@ from __future__ import annotations
 import inspect
 import os
 import signal
-import sys
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -26,14 +24,12 @@ from esms_connectors.airflow.framework import AirflowFailException
 from esms_connectors.airflow.literals import arguments_of, check_literals, is_literal
 from esms_connectors.airflow.retry import ESMS_RETRY_POLICY, airflow_errors
 from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.interrupts import repeated_interrupts
 
 if TYPE_CHECKING:
     import jinja2
     from airflow.sdk import DAG
     from airflow.sdk.definitions.context import Context
-
-
-_MOMENT_SECONDS = 0.05
 
 
 class EndedFromOutside(SystemExit):
@@ -175,7 +171,7 @@ class EsmsTask(BaseOperator, metaclass=_EsmsTaskMeta):
         """Wrap all work of a task: translate core errors into Airflow's, and stop when Airflow asks for it."""
         self._ends_on_kill = True
         try:
-            with self._ends_heard(), airflow_errors(self):
+            with repeated_interrupts(EndedFromOutside, self._end_again), airflow_errors(self):
                 yield
         finally:
             self._ends_on_kill = False
@@ -191,27 +187,9 @@ class EsmsTask(BaseOperator, metaclass=_EsmsTaskMeta):
             self._ends_on_kill = False
             raise EndedFromOutside
 
-    @contextmanager
-    def _ends_heard(self) -> Iterator[None]:
-        """Do not lose a stop where Python ignores exceptions: in a finalizer, such as that of a connection."""
-        before = sys.unraisablehook
-        again: list[threading.Timer] = []
-
-        def tell(ignored: sys.UnraisableHookArgs) -> None:
-            if issubclass(ignored.exc_type, EndedFromOutside):
-                self._ends_on_kill = True
-                again.append(threading.Timer(_MOMENT_SECONDS, os.kill, (os.getpid(), signal.SIGTERM)))
-                again[-1].start()
-            else:
-                before(ignored)
-
-        sys.unraisablehook = tell
-        try:
-            yield
-        finally:
-            for timer in again:
-                timer.cancel()
-            sys.unraisablehook = before
+    def _end_again(self) -> None:
+        self._ends_on_kill = True
+        os.kill(os.getpid(), signal.SIGTERM)
 
     def rendered(self, name: str, context: Context) -> Any:
         """

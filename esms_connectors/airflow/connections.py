@@ -118,7 +118,7 @@ def settings_of(conn: AnyConnection, extra: Mapping[str, Any]) -> Settings:
     return Settings(**{**values, "api_key": str(api_key), "secret_key": conn.password, "base_url": _base_url(conn)})
 
 
-def kept_out_of_sight(settings: Settings, configured_token: str | None) -> Settings:
+def with_callback_token(settings: Settings, configured_token: str | None) -> Settings:
     """
     The settings with the token in the callback URL.
 

@@ -16,8 +16,8 @@ from esms_connectors.airflow.connections import (
     Settings,
     client_from_settings,
     database_url,
-    kept_out_of_sight,
     settings_of,
+    with_callback_token,
 )
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError
 
@@ -86,7 +86,7 @@ class EsmsHook(BaseHook):
             settings = settings_of(conn, extra_of(conn))
             for secret in settings.secrets:
                 mask(secret)
-            self._settings = kept_out_of_sight(settings, configured("callback_token"))
+            self._settings = with_callback_token(settings, configured("callback_token"))
         return self._settings
 
     async def asettings(self) -> Settings:
@@ -97,7 +97,7 @@ class EsmsHook(BaseHook):
             settings = settings_of(conn, await _aextra(conn))
             for secret in settings.secrets:
                 await _amask(secret)
-            self._settings = kept_out_of_sight(settings, configured("callback_token"))
+            self._settings = with_callback_token(settings, configured("callback_token"))
         return self._settings
 
     def get_conn(self, **settings: Any) -> EsmsClient:

@@ -349,7 +349,7 @@ _CHECKS: Mapping[str, Check] = {
     **{name: partial(one_of, name=name, known=known) for name, known in _CHOICES.items()},
     **{name: partial(point_in_time, name=name) for name in ("start", "end", "deadline", "sent_after", "sent_before")},
     **{name: partial(whole_number, name=name) for name in ("chunk_size", "header_row", "max_failures", "threads")},
-    **{name: partial(share, name=name, may_be_nought=False) for name in ("delivered_share", "final_share")},
+    **{name: partial(share, name=name, may_be_zero=False) for name in ("delivered_share", "final_share")},
     **{name: _by_name(name) for name in ("arguments", "channel_options", "sql_parameters")},
     **{name: _place(name) for name in ("invoice", "rejects", "template_file")},
     **{name: _words(name) for name in _FILLED_WORDS},

@@ -27,7 +27,7 @@ class EsmsTaskError(AirflowException):
     """A failure that a retry may resolve; its text is that of the core's error, without keys or phones."""
 
 
-def will_not_go_away(error: EsmsError) -> bool:
+def is_permanent(error: EsmsError) -> bool:
     """Whether it needs manual action: keys, balance, template, a wrong argument, messages in doubt."""
     return not error.retryable
 
@@ -46,7 +46,7 @@ def airflow_errors(task: BaseOperator | None = None) -> Iterator[None]:
     except EsmsError as error:
         if getattr(task, "retry_policy", None) is not None:
             raise
-        failure = AirflowFailException(str(error)) if will_not_go_away(error) else EsmsTaskError(str(error))
+        failure = AirflowFailException(str(error)) if is_permanent(error) else EsmsTaskError(str(error))
     except AirflowException:
         raise
     except Exception as error:  # noqa: BLE001 - other libraries may raise anything
@@ -73,7 +73,7 @@ def _policy() -> RetryPolicy | None:
             if isinstance(exception, RateLimitedError) and exception.retryable:
                 asked = timedelta(seconds=min(exception.retry_after_seconds or 0, _LONGEST_DELAY_SECONDS))
                 return RetryDecision.retry(max(asked, RATE_LIMIT_DELAY), "eSMS: too many requests per second")
-            if will_not_go_away(exception):
+            if is_permanent(exception):
                 return RetryDecision.fail(f"eSMS: {type(exception).__name__} does not go away by itself")
             return RetryDecision.default()
 

@@ -112,9 +112,9 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         self._senders = senders_of(sent)
         self.run_key = run_key
         self.message_ids = message_ids
-        self.final_share = share(final_share, "final_share", may_be_nought=False)
+        self.final_share = share(final_share, "final_share", may_be_zero=False)
         self.delivered_share = (
-            None if delivered_share is None else share(delivered_share, "delivered_share", may_be_nought=False)
+            None if delivered_share is None else share(delivered_share, "delivered_share", may_be_zero=False)
         )
         self.deadline = deadline
         self.max_failures = whole_number(max_failures, "max_failures")

@@ -60,7 +60,7 @@ class EsmsGroup(click.Group):
         with patient_streams() as output:
             stop = Stop()
             try:
-                with stop.heard():
+                with stop.handled():
                     code = self._exit_code(stop, *arguments, **settings)
             except KeyboardInterrupt:
                 code = _interrupted(stop)
@@ -68,7 +68,7 @@ class EsmsGroup(click.Group):
             if output.failure is not None:
                 # A reader that closed the pipe has read enough; this is not reported.
                 if output.failure.errno != errno.EPIPE:
-                    _tell_of_lost_output(output.failure, done=not code)
+                    _report_lost_output(output.failure, done=not code)
                 code = code or _OUTPUT_LOST
         sys.exit(code)
 
@@ -149,7 +149,7 @@ def _interrupted(by: Stop) -> int:
     return by.exit_code
 
 
-def _tell_of_lost_output(failure: OSError, *, done: bool) -> None:
+def _report_lost_output(failure: OSError, *, done: bool) -> None:
     about = f"the output could not be written: {failure.strerror}"
     say(f"esms: {'done, but ' if done else ''}{about}.", fg="red", err=True)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import _thread
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_MOMENT_SECONDS = 0.02
+from esms_connectors.interrupts import repeated_interrupts
+
 # Sent when a container, a service or a CI job is stopped, or a terminal is closed.
 _SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
@@ -26,7 +26,7 @@ class Stop:
 
     def __init__(self) -> None:
         self._signal: signal.Signals = signal.SIGINT
-        self._told = False
+        self._received = False
 
     @property
     def words(self) -> str:
@@ -37,7 +37,7 @@ class Stop:
         return 128 + self._signal
 
     @contextmanager
-    def heard(self) -> Iterator[None]:
+    def handled(self) -> Iterator[None]:
         """
         Treat the signals as Ctrl-C, only once: a repeated signal must not interrupt settling. Ignored signals, as under
         nohup, stay ignored.
@@ -47,30 +47,19 @@ class Stop:
         Raises:
             KeyboardInterrupt: immediately, shortly afterwards, or at the end.
         """
-        before = sys.unraisablehook
-        again: list[threading.Timer] = []
-
-        def tell(ignored: sys.UnraisableHookArgs) -> None:
-            if issubclass(ignored.exc_type, KeyboardInterrupt):
-                self._told = False
-                again.append(threading.Timer(_MOMENT_SECONDS, _thread.interrupt_main, [self._signal]))
-                again[-1].start()
-            # The process end closes what the interrupted finalizer would have closed.
-            elif not (again and issubclass(ignored.exc_type, ResourceWarning)):
-                before(ignored)
-
-        sys.unraisablehook = tell
         earlier = self._listen()
         try:
-            yield
-            for timer in again:
-                timer.join()
+            with repeated_interrupts(KeyboardInterrupt, self._interrupt_again) as again:
+                yield
+                for timer in again:
+                    timer.join()
         finally:
-            for timer in again:
-                timer.cancel()
-            sys.unraisablehook = before
             for number, handler in earlier.items():
                 signal.signal(number, handler)
+
+    def _interrupt_again(self) -> None:
+        self._received = False
+        _thread.interrupt_main(self._signal)
 
     def _listen(self) -> dict[signal.Signals, signal.Handlers]:
         """Handle the signals that have no other handler, and return their previous handlers."""
@@ -82,6 +71,6 @@ class Stop:
         return dict.fromkeys(ours, signal.SIG_DFL)
 
     def _end(self, number: int, frame: FrameType | None) -> None:
-        if not self._told:
-            self._told, self._signal = True, signal.Signals(number)
+        if not self._received:
+            self._received, self._signal = True, signal.Signals(number)
             raise KeyboardInterrupt

@@ -165,7 +165,7 @@ class DeliveryGoal:
     def __post_init__(self) -> None:
         for name, share in (("final_share", self.final_share), ("delivered_share", self.delivered_share)):
             if share is not None:
-                check_share(share, name, may_be_nought=False)
+                check_share(share, name, may_be_zero=False)
 
     def judge(
         self, counts: DeliveryCounts, *, now: DateTime | None = None, deadline: DateTime | None = None

@@ -112,9 +112,9 @@ def check_range(number: int, lowest: int, highest: int, field: str) -> int:
     return number
 
 
-def check_share(share: float, field: str, *, may_be_nought: bool = True) -> float:
-    if not 0 <= share <= 1 or (share == 0 and not may_be_nought):
-        lowest = "from 0 to 1" if may_be_nought else "above 0 and up to 1"
+def check_share(share: float, field: str, *, may_be_zero: bool = True) -> float:
+    if not 0 <= share <= 1 or (share == 0 and not may_be_zero):
+        lowest = "from 0 to 1" if may_be_zero else "above 0 and up to 1"
         raise InvalidRequestError(f"{field} is a share {lowest}, such as 0.95, not {share!r}.", field=field)
     return share
 

@@ -22,7 +22,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError
 
-from esms_connectors.gateway.forks import tell_of_forks
+from esms_connectors.gateway.forks import register_for_forks
 from esms_connectors.gateway.name_resolution import resolve
 
 _PIECE_BYTES = 64 * 1024
@@ -259,7 +259,7 @@ class Connections:
     def __init__(self, make: Callable[[], Session]) -> None:
         self._make = make
         self.session = make()
-        tell_of_forks(self)
+        register_for_forks(self)
 
     def after_fork(self) -> None:
         self.session = self._make()

@@ -33,11 +33,11 @@ def rows_of(endpoint: Endpoint, answer: Fields, name: str) -> list[Fields]:
     """
     rows = pick(answer, name)
     if not isinstance(rows, list):
-        raise says_nothing(endpoint, name)
+        raise missing_value(endpoint, name)
     return wire.as_rows(rows)
 
 
-def says_nothing(endpoint: Endpoint, name: str) -> OutcomeUnknownError:
+def missing_value(endpoint: Endpoint, name: str) -> OutcomeUnknownError:
     """The error for a success code without the requested data."""
     return OutcomeUnknownError(
         f"{endpoint.name} was answered with a success code but without {name}. Reading again is safe.",
@@ -69,7 +69,7 @@ def sms_templates(answer: Fields) -> tuple[SmsTemplate, ...]:
 def price_estimate(endpoint: Endpoint, answer: Fields) -> PriceEstimate:
     price = wire.as_price(pick(answer, "TotalPrice"))
     if price is None:
-        raise says_nothing(endpoint, "TotalPrice")
+        raise missing_value(endpoint, "TotalPrice")
     return PriceEstimate(price_vnd=price, receivers=wire.as_count(pick(answer, "TotalReceiver")))
 
 
@@ -113,7 +113,7 @@ def oa_quota(answer: Fields) -> OaQuota:
         daily=wire.as_count(pick(answer, "DailyQuota")), remaining=wire.as_count(pick(answer, "RemainingQuota"))
     )
     if quota == OaQuota(None, None):
-        raise says_nothing(catalogue.GET_OA_QUOTA, "a quota")
+        raise missing_value(catalogue.GET_OA_QUOTA, "a quota")
     return quota
 
 

@@ -18,7 +18,7 @@ class Forkable(Protocol):
 _ALL: weakref.WeakSet[Forkable] = weakref.WeakSet()
 
 
-def tell_of_forks(owner: Forkable) -> None:
+def register_for_forks(owner: Forkable) -> None:
     """Call `owner.after_fork` in each forked process for as long as `owner` exists."""
     _ALL.add(owner)
 

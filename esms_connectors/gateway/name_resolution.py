@@ -10,7 +10,7 @@ import threading
 
 from urllib3.util.connection import allowed_gai_family
 
-from esms_connectors.gateway.forks import tell_of_forks
+from esms_connectors.gateway.forks import register_for_forks
 
 
 class _LookUp:
@@ -51,7 +51,7 @@ class _Resolver:
 
     def __init__(self) -> None:
         self.after_fork()
-        tell_of_forks(self)
+        register_for_forks(self)
 
     def after_fork(self) -> None:
         """Forget pending look-ups: their threads exist only in the parent process."""

@@ -168,7 +168,7 @@ def get_logger(name: str) -> logging.Logger:
     return logger
 
 
-def guard_loggers_of_others() -> None:
+def redact_other_loggers() -> None:
     """Redact the HTTP library's logs. Cheap, and repeated before each call because a logging set-up may undo it."""
     for name in _LOGGERS_OF_OTHERS:
         get_logger(name)

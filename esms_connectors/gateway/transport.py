@@ -39,7 +39,7 @@ from esms_connectors.gateway.errors import (
     GatewayError,
     InvalidRequestError,
 )
-from esms_connectors.gateway.redaction import get_logger, guard_loggers_of_others
+from esms_connectors.gateway.redaction import get_logger, redact_other_loggers
 from esms_connectors.gateway.request_ids import KnownRequestIds
 from esms_connectors.gateway.retry import Failure, RetryPolicy, may_repeat, wait_seconds
 from esms_connectors.gateway.throttle import PyrateThrottle, Throttle, as_throttle
@@ -355,7 +355,7 @@ class Transport:
 
     def _attempt(self, call: Call) -> Answer | FailedAttempt:
         """Make one request; returns the answer or the failure."""
-        guard_loggers_of_others()
+        redact_other_loggers()
         url = self._addresses.url_of(call.endpoint)
         self._addresses.check(url)
         request = _prepare(call.endpoint, url, self._encode(call.endpoint, call.fields, call.phones))

@@ -24,7 +24,7 @@ from esms_connectors.databases.postgresql import (
     transaction_settings,
 )
 from esms_connectors.gateway.errors import ConfigurationError
-from esms_connectors.ledger.places import check_is_ours, plain_path, read_only
+from esms_connectors.ledger.places import check_is_ledger, plain_path, read_only
 
 # Locks are held for milliseconds: a wait of a minute means that another worker hangs.
 _LOCK_SECONDS, _STATEMENT_SECONDS = 60, 600
@@ -157,7 +157,7 @@ def _write_ahead(path: Path, cursor: Any) -> None:
     while True:
         try:
             names = {name for (name,) in cursor.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-            check_is_ours(path, names)
+            check_is_ledger(path, names)
             cursor.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
             # SQLite ignores its busy timeout for this statement.

@@ -67,7 +67,7 @@ def read_only(file: Path) -> str:
     return f"{file.as_uri()}?{how}"
 
 
-def check_is_ours(path: Path, tables: Collection[str]) -> None:
+def check_is_ledger(path: Path, tables: Collection[str]) -> None:
     """
     Args:
         tables: the names in the file; empty for a new one.

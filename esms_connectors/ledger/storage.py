@@ -15,7 +15,7 @@ from pendulum import DateTime
 
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
-from esms_connectors.gateway.forks import tell_of_forks
+from esms_connectors.gateway.forks import register_for_forks
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.ledger.database import LedgerError, guarded
 from esms_connectors.ledger.dating import milliseconds
@@ -56,7 +56,7 @@ class LedgerStorage:
         self._now = now or machine_clock.now
         self._sql = ledger_schema.statements_for(self._engine.dialect.name)
         creating.create_or_check(self._engine)
-        tell_of_forks(self)
+        register_for_forks(self)
 
     @classmethod
     def open(cls, url: str | Path | None = None, *, create: bool = True, **settings: Any) -> Self:

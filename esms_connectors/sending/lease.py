@@ -20,7 +20,7 @@ logger = get_logger(__name__)
 _POLL_SECONDS = 1.0
 
 
-def asked_first(may_begin: Callable[[], bool], may_leave: MayLeave) -> MayLeave:
+def checked_first(may_begin: Callable[[], bool], may_leave: MayLeave) -> MayLeave:
     """`may_leave`, preceded by `may_begin` for the first attempt of a call: a call that has begun is continued."""
     begun: set[str] = set()
 

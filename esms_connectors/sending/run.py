@@ -33,7 +33,7 @@ from esms_connectors.sending.guard import GuardSettings, GuardStopError
 from esms_connectors.sending.guard.canary import Canary
 from esms_connectors.sending.guard.rules import RuleName
 from esms_connectors.sending.guard.watch import Watch
-from esms_connectors.sending.lease import Lease, asked_first, poll_seconds_of, wait_for_claims
+from esms_connectors.sending.lease import Lease, checked_first, poll_seconds_of, wait_for_claims
 from esms_connectors.sending.policy import (
     OnEmpty,
     SilenceBreaker,
@@ -187,7 +187,7 @@ class Run:
         if self.stopped_by is None:
             self._forget_reading()
         else:
-            canary.count_the_others(self.recipients, self.counters)
+            canary.count_remaining(self.recipients, self.counters)
         return self.stopped_by is None
 
     def _retry_unsettled(self) -> None:
@@ -429,7 +429,7 @@ class Run:
                 claims,
                 recipients,
                 self.campaign or "",
-                asked_first(
+                checked_first(
                     lambda: self._may_begin,
                     lambda claims: self._watch.may_leave(channel) and self._lease.holds(claims, times),
                 ),

@@ -27,7 +27,7 @@ from esms_connectors.databases.postgresql import (
 )
 from esms_connectors.databases.urls import HINT, check_database_url
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError
-from esms_connectors.gateway.forks import tell_of_forks
+from esms_connectors.gateway.forks import register_for_forks
 from esms_connectors.warehouse.contract import (
     HISTORY,
     LOADS,
@@ -113,7 +113,7 @@ class PostgresWarehouse(TransactionalWarehouse):
         self.name = "postgresql://" + place.replace(",", "/") + (f"?schema={self._schema}" if self._schema else "")
         self._idle: list[psycopg.Connection] = []
         self._guard = threading.Lock()
-        tell_of_forks(self)
+        register_for_forks(self)
 
     def after_fork(self) -> None:
         """In a forked process: open new connections, because the existing ones belong to the parent."""

@@ -82,7 +82,7 @@ class Canary:
             return stop
         return None
 
-    def count_the_others(self, recipients: Iterable[Recipient], counters: Counters) -> None:
+    def count_remaining(self, recipients: Iterable[Recipient], counters: Counters) -> None:
         """Read also the rows that are not sent, so that the counters cover the whole list."""
         counters.read = sum(1 for _ in recipients)
         counters.not_tried = max(0, counters.read - counters.done - counters.left)
