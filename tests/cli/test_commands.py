@@ -3,11 +3,10 @@
 import json
 import socket
 import unicodedata
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
+from answering_server import Answer, answering
 from esms_processes import Esms
 from running import Run, assert_one_clear_line
 
@@ -150,26 +149,10 @@ def test_unreachable_host_says_so(run: Run) -> None:
     assert_one_clear_line(run("balance", ESMS_BASE_URL=url), 4, "refused")
 
 
-class _WebPage(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        page = b"<!DOCTYPE html><title>Welcome</title>"
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(page)))
-        self.end_headers()
-        self.wfile.write(page)
-
-    def log_message(self, format: str, *arguments: object) -> None:
-        pass
-
-
 def test_a_web_page_at_the_base_url_is_recognised(run: Run) -> None:
     """The wrong address answers with a page: outcome unknown for a send, and a hint at the address."""
-    with HTTPServer(("127.0.0.1", 0), _WebPage) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        done = send(run, ESMS_BASE_URL=f"http://127.0.0.1:{server.server_port}")
-        server.shutdown()
-        thread.join()
+    with answering(lambda *_: Answer(200, b"<!DOCTYPE html><title>Welcome</title>")) as address:
+        done = send(run, ESMS_BASE_URL=address)
     assert_one_clear_line(done, 5, "web page", "base URL", "Request id: ")
 
 

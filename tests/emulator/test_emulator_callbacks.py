@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
+from answering_server import Answer, answering
 from gateway_caller import phones
 
 from esms_connectors.emulator import Callbacks, Emulator, EmulatorConfig, Progress
@@ -17,17 +16,18 @@ from esms_connectors.emulator import Callbacks, Emulator, EmulatorConfig, Progre
 FAILING = Progress(failed_share=1.0, rejected_share=0)
 
 
-class Receiver(ThreadingHTTPServer):
+class Receiver:
     """Keeps the targets of the requests it gets; answers with `statuses` in turn, then 200."""
 
+    url: str
+
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _ReceiverHandler)
         self.targets: list[str] = []
         self.statuses: list[int] = []
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/cb"
+    def answer(self, target: str, _: bytes) -> Answer:
+        self.targets.append(target)
+        return Answer(self.statuses.pop(0) if self.statuses else 200)
 
     def queries(self) -> list[dict[str, str]]:
         return [
@@ -36,28 +36,12 @@ class Receiver(ThreadingHTTPServer):
         ]
 
 
-class _ReceiverHandler(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_GET(self) -> None:
-        self.server.targets.append(self.path)
-        self.send_response(self.server.statuses.pop(0) if self.server.statuses else 200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture(name="receiver")
 def fixture_receiver() -> Iterator[Receiver]:
     receiver = Receiver()
-    thread = threading.Thread(target=receiver.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield receiver
-    receiver.shutdown()
-    thread.join()
-    receiver.server_close()
+    with answering(receiver.answer) as address:
+        receiver.url = f"{address}/cb"
+        yield receiver
 
 
 def test_sms_callback(caller, receiver):

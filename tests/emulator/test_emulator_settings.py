@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import requests
+from answering_server import Answer, answering
 from gateway_caller import Caller, element, phones
 
 from esms_connectors.emulator import (
@@ -267,30 +268,18 @@ def test_a_short_code_message_calls_the_partner(caller):
     """GET with a signature; the XML answer is read, another host is not called."""
     import base64
     import hashlib
-    import threading
-    from http.server import BaseHTTPRequestHandler, HTTPServer
     from urllib.parse import parse_qsl
 
     seen: list[dict[str, str]] = []
 
-    class Partner(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            seen.append(dict(parse_qsl(self.path.partition("?")[2])))
-            body = b"<ClientResponse><Message>ok</Message><Smsid>100001</Smsid></ClientResponse>"
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def partner(target: str, _: bytes) -> Answer:
+        seen.append(dict(parse_qsl(target.partition("?")[2])))
+        return Answer(200, b"<ClientResponse><Message>ok</Message><Smsid>100001</Smsid></ClientResponse>")
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Partner) as server:
-        thread = threading.Thread(target=server.handle_request)
-        thread.start()
-        url = f"http://127.0.0.1:{server.server_port}/receive_mo"
-        reply = caller.emulator.send_shortcode_message(url, "0901888484", "DK 123", private_key="k", partner_id="7")
-        thread.join()
+    with answering(partner) as address:
+        reply = caller.emulator.send_shortcode_message(
+            f"{address}/receive_mo", "0901888484", "DK 123", private_key="k", partner_id="7"
+        )
     (query,) = seen
     assert (reply.status, reply.message, reply.message_id) == (200, "ok", query["smsid"])
     assert (query["sender"], query["keyword"], query["receiverTime"]) == ("84901888484", "DK", "20240515090000")

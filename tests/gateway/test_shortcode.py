@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
+from collections.abc import Callable
 from urllib.parse import quote, urlencode
 
 import pytest
+from answering_server import Answer, answering
 
 from esms_connectors import EsmsClient
 from esms_connectors.emulator import Emulator
@@ -29,36 +27,23 @@ GIVEN = {
 }
 
 
-@contextmanager
-def partner(client: EsmsClient, private_key: str, seen: list[ShortcodeMessage]) -> Iterator[str]:
-    class Partner(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            message = client.receive_shortcode_message(self.path, private_key=private_key)
-            seen.append(message)
-            body = shortcode_answer(message, f"Đã nhận: {message.content}").encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Partner) as server:
-        thread = Thread(target=server.handle_request)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/receive_mo"
-        thread.join()
-
-
 @pytest.mark.parametrize(("private_key", "signed"), [("k", True), ("another", False)])
 def test_a_message_is_read_and_answered(
     gateway: Emulator, make_client: Callable[..., EsmsClient], private_key: str, signed: bool
 ) -> None:
     """With any letters, and whether it was signed with the key of this partner."""
     seen: list[ShortcodeMessage] = []
-    with partner(make_client(), private_key, seen) as url:
-        reply = gateway.send_shortcode_message(url, "0901888484", TEXT, private_key="k", partner_id="7")
+    client = make_client()
+
+    def partner(target: str, _: bytes) -> Answer:
+        message = client.receive_shortcode_message(target, private_key=private_key)
+        seen.append(message)
+        return Answer(200, shortcode_answer(message, f"Đã nhận: {message.content}").encode())
+
+    with answering(partner) as address:
+        reply = gateway.send_shortcode_message(
+            f"{address}/receive_mo", "0901888484", TEXT, private_key="k", partner_id="7"
+        )
     (message,) = seen
     assert (message.content, message.keyword, message.partner_id, message.signature_ok) == (TEXT, "DK", "7", signed)
     assert (message.phone, message.received_at) == ("84901888484", gateway.clock.now)

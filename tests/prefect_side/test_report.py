@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import threading
 import uuid
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pendulum
 import pytest
+from answering_server import Answer, answering
 from conftest import NOON, artifacts, name_of, run_scheduled_for
 from prefect import Flow, flow
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
@@ -27,23 +26,14 @@ from esms_connectors.prefect.days import first_day
 @pytest.fixture
 def webhook() -> Iterator[tuple[list[Any], str]]:
     """What was posted to an address on this machine, and the address."""
-    heard: list[Any] = []
+    posted: list[Any] = []
 
-    class Heard(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
+    def answer(_: str, body: bytes) -> Answer:
+        posted.append(json.loads(body))
+        return Answer()
 
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Heard) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        yield heard, f"http://127.0.0.1:{server.server_port}/reports"
-        server.shutdown()
-        thread.join()
+    with answering(answer) as address:
+        yield posted, f"{address}/reports"
 
 
 @pytest.mark.parametrize(

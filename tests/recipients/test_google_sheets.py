@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
-from typing import Any, ClassVar
 
 import pytest
 import xlsxwriter
+from answering_server import Answer, answering
 
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.recipients import Columns, google_sheets, read_recipients
@@ -18,37 +16,28 @@ LINK = "https://docs.google.com/spreadsheets/d/1AbC-dEfGhIjKlMnOpQr_stuVWxyz0123
 NAME = Columns(params=("name",))
 
 
-class Google(BaseHTTPRequestHandler):
-    """Answers what `answer` says, and remembers what was asked."""
+class Google:
+    """Answers what `answer` says (status, type, body), and remembers what was asked."""
 
-    asked: ClassVar[list[str]] = []
-    answer: ClassVar[tuple[int, str, bytes]]
+    answer: tuple[int, str, bytes]
 
-    def do_GET(self) -> None:
-        self.asked.append(self.path)
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def answer_to(self, target: str, _: bytes) -> Answer:
+        self.asked.append(target)
         status, kind, body = self.answer
-        if status == 302 and "ServiceLogin" not in self.path:
-            self.send_response(302)
-            self.send_header("Location", "/ServiceLogin?continue=x")
-            self.end_headers()
-            return
-        self.send_response(200 if status == 302 else status)
-        self.send_header("Content-Type", kind)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        """Nothing."""
+        if status == 302 and "ServiceLogin" not in target:
+            return Answer(302, b"", {"Location": "/ServiceLogin?continue=x"})
+        return Answer(200 if status == 302 else status, body, {"Content-Type": kind})
 
 
 @pytest.fixture
-def google(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Google]]:
-    Google.asked.clear()
-    with HTTPServer(("127.0.0.1", 0), Google) as server:
-        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        monkeypatch.setattr(google_sheets, "_HOST", f"http://127.0.0.1:{server.server_port}")
-        yield Google
-        server.shutdown()
+def google(monkeypatch: pytest.MonkeyPatch) -> Iterator[Google]:
+    google = Google()
+    with answering(google.answer_to) as address:
+        monkeypatch.setattr(google_sheets, "_HOST", address)
+        yield google
 
 
 def workbook() -> bytes:
@@ -62,7 +51,7 @@ def workbook() -> bytes:
 
 
 @pytest.mark.parametrize("sheet", [None, "Khách"])
-def test_the_whole_workbook(google: type[Google], sheet: str | None) -> None:
+def test_the_whole_workbook(google: Google, sheet: str | None) -> None:
     """The tab that has the columns, or the one that is named."""
     google.answer = (200, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", workbook())
     link = LINK if sheet is None else f"{LINK}#gid=7"
@@ -71,7 +60,7 @@ def test_the_whole_workbook(google: type[Google], sheet: str | None) -> None:
     assert google.asked == ["/spreadsheets/d/1AbC-dEfGhIjKlMnOpQr_stuVWxyz0123456789/export?format=xlsx"]
 
 
-def test_the_tab_of_the_link(google: type[Google]) -> None:
+def test_the_tab_of_the_link(google: Google) -> None:
     """As it is shown there."""
     google.answer = (200, "text/csv", "phone,name\r\n0901888484,Đặng Ánh\r\n".encode())
     people = list(read_recipients(f"{LINK}?gid=12#gid=12", NAME))
@@ -90,7 +79,7 @@ def test_the_tab_of_the_link(google: type[Google]) -> None:
         ((200, "text/csv", b""), "is empty"),
     ],
 )
-def test_what_is_not_the_sheet_is_one_line(google: type[Google], answer: tuple[int, str, bytes], words: str) -> None:
+def test_what_is_not_the_sheet_is_one_line(google: Google, answer: tuple[int, str, bytes], words: str) -> None:
     """Without the link, which opens the sheet to whoever has it."""
     google.answer = answer
     with pytest.raises(InvalidRequestError, match=words) as refused:
