@@ -28,6 +28,10 @@ def send_at_of(about: Mapping[str, str]) -> DateTime | None:
     return parse_iso(about["send_at"]) if about.get("send_at") else None
 
 
+class RunKeyTakenError(InvalidRequestError):
+    """The run key belongs to a run with another message; nothing was sent."""
+
+
 class LedgerRuns(LedgerStorage):
     """Registers runs and finds them."""
 
@@ -43,7 +47,7 @@ class LedgerRuns(LedgerStorage):
             `about` as it was first registered, with later additions.
 
         Raises:
-            InvalidRequestError: the run exists with something else in `about`: a run key names one campaign.
+            RunKeyTakenError: the run exists with something else in `about`: a run key names one campaign.
         """
         # Called for each part of a distributed run: most find the run registered and need no write lock.
         known = self.check_run(run_key, kind, about)
@@ -66,7 +70,7 @@ class LedgerRuns(LedgerStorage):
         # The kind first: another kind has other facts too, which would make a confusing error.
         for name, value in {"kind": kind, **about}.items():
             if name not in _MAY_DIFFER and known.get(name) != value:
-                raise InvalidRequestError(
+                raise RunKeyTakenError(
                     f"run key {run_key!r} was used before with another {name} "
                     f"({known.get(name, 'none')}, now {value}; ledger {self.name}). "
                     "Use a new run key for another campaign; nothing was sent.",

@@ -1,16 +1,19 @@
 """Approval of a campaign's plan by a person before the first message."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import Any
 
 from prefect.context import FlowRunContext
-from prefect.exceptions import FlowPauseTimeout
+from prefect.exceptions import FlowPauseTimeout, ObjectNotFound, PrefectHTTPStatusError
 from prefect.flow_runs import pause_flow_run, suspend_flow_run
-from prefect.input import RunInput
+from prefect.input import RunInput, delete_flow_run_input, keyset_from_base_key, read_flow_run_input
 from pydantic import Field
 
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.models import ZnsTemplate
 from esms_connectors.gateway.redaction import redact
+from esms_connectors.prefect.async_twins import in_sync
 from esms_connectors.prefect.campaigns import ZnsCampaign
 from esms_connectors.prefect.pool import borrow_account, borrow_ledger
 from esms_connectors.prefect.sending import oa_id_of
@@ -86,7 +89,8 @@ def _shown(value: object) -> str:
 
 def approved(text: str, *, suspend: bool, timeout_seconds: int, plan_name: str) -> bool:
     """
-    Ask for approval and wait for the answer, in this process or by suspending it.
+    Ask for approval and wait for the answer, in this process or by suspending it. A plan that was approved in this run
+    stays approved when the run is retried.
 
     Args:
         plan_name: makes one question per plan, however often the run restarts; a different plan asks again.
@@ -94,19 +98,37 @@ def approved(text: str, *, suspend: bool, timeout_seconds: int, plan_name: str) 
     Raises:
         ApprovalTimeoutError: there was no answer.
     """
-    question = Approval.with_initial_data(description=text, approve=False)
     key = f"esms-approval-{plan_name}"
+    inputs = keyset_from_base_key(f"{'suspended' if suspend else 'paused'}-{key}")
+    answer: Approval | None = None
+    if (given := in_sync(read_flow_run_input)(inputs["response"])) is not None:
+        answer = Approval(**given)
+    else:
+        # Prefect forgets the question when a run is retried, and then cannot ask it again because its input is there.
+        _forget(inputs)
+        answer = _ask(Approval.with_initial_data(description=text, approve=False), suspend, timeout_seconds, key)
+    if answer is None:
+        raise ApprovalTimeoutError(f"The plan was not approved within {timeout_seconds} s; nothing was sent.")
+    if not answer.approve:
+        _forget(inputs)
+    return bool(answer.approve)
+
+
+def _ask(question: type[Approval], suspend: bool, timeout_seconds: int, key: str) -> Approval | None:
     if suspend:
-        return bool(suspend_flow_run(wait_for_input=question, timeout=timeout_seconds, key=key).approve)
+        return suspend_flow_run(wait_for_input=question, timeout=timeout_seconds, key=key)
     try:
-        answer = pause_flow_run(
+        return pause_flow_run(
             wait_for_input=question,
             timeout=timeout_seconds,
             poll_interval=min(_ASK_EVERY_SECONDS, timeout_seconds),
             key=key,
         )
     except FlowPauseTimeout:
-        answer = None
-    if answer is None:
-        raise ApprovalTimeoutError(f"The plan was not approved within {timeout_seconds} s; nothing was sent.")
-    return bool(answer.approve)
+        return None
+
+
+def _forget(inputs: Mapping[Any, str]) -> None:
+    for name in inputs.values():
+        with suppress(PrefectHTTPStatusError, ObjectNotFound):
+            in_sync(delete_flow_run_input)(name)

@@ -27,10 +27,11 @@ from esms_connectors.prefect.hours import wait_for_hours
 from esms_connectors.prefect.pool import borrow_account, borrow_ledger, runs_here
 from esms_connectors.prefect.results import CampaignResult
 from esms_connectors.prefect.retry import errors_in_one_line
-from esms_connectors.prefect.sending import APPROVED_PLANS, guard_of, plan_zns_bulk
+from esms_connectors.prefect.sending import APPROVED_PLANS, guard_of, oa_id_of, plan_zns_bulk
 from esms_connectors.recipients import ReadReport
 from esms_connectors.sending.bulk import BulkIncompleteError, RunResult, finish_run
 from esms_connectors.sending.guard.account import look_at_account
+from esms_connectors.sending.plan import check_message
 from esms_connectors.sending.policy import campaign_of, sandbox_run_key
 
 DEFAULT_WORKERS = 8
@@ -95,7 +96,7 @@ def zns_campaign(
     made = plan_zns_bulk.with_options(**options)(
         campaign, chunks_per_shard=chunks_per_shard, approved=plan, for_sending=True
     )
-    checked = made["plan"]
+    checked, planned_key = made["plan"], campaign.run_key
     if made["sandbox"]:
         # A sandbox run must not share receipts and ledger entries with the real run.
         campaign = campaign.model_copy(update={"run_key": sandbox_run_key(campaign.run_key)})
@@ -117,6 +118,8 @@ def zns_campaign(
         borrow_ledger(campaign.ledger) as ledger,
         ProgressArtifact(artifact_key("esms-progress", campaign.run_key), "Recipients settled", recipients) as bar,
     ):
+        # A block may have been changed while a person looked at the plan.
+        check_message(checked, campaign.channel_with(account.client, oa_id_of(campaign, account.block)), planned_key)
         look_at_account(ledger, account.client, campaign.run_key)
         dispatch = Dispatch(campaign, made, ledger, window=shards_at_a_time, progress=bar.tell, stop=account.stop)
         came_to_its_end = False

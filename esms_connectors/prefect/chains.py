@@ -20,8 +20,8 @@ from esms_connectors.prefect.descriptions import described
 from esms_connectors.prefect.hours import wait_for_hours
 from esms_connectors.prefect.pool import borrow_account, borrow_ledger
 from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
-from esms_connectors.prefect.sending import _this_run, guard_of
-from esms_connectors.recipients.keys import read_key
+from esms_connectors.prefect.runs import run_key_or_try
+from esms_connectors.prefect.sending import guard_of
 from esms_connectors.sending.bulk import BulkIncompleteError
 from esms_connectors.sending.campaign import Campaign
 from esms_connectors.sending.channels import Channel
@@ -217,6 +217,7 @@ def tell_by_ladder(
     Raises:
         JourneyIncompleteError: It is unknown whether a message was sent; no further phone was alerted.
     """
+    named = run_key_or_try(alert_key, "alert_key", "alert")
     with borrow_account(credentials) as account, borrow_ledger(ledger) as opened:
 
         def sleep(seconds: float) -> None:
@@ -229,7 +230,7 @@ def tell_by_ladder(
             phones,
             text,
             brandname or account.block.brandname,
-            run_key=f"alert/{_this_run() if alert_key is None else read_key(alert_key, 'alert_key')}",
+            run_key=named if isinstance(named, str) else f"alert/{named.run}",
             after=after,
             poll_seconds=poll_seconds,
             guard=account.block.guard_in_force(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
@@ -11,18 +10,14 @@ import pendulum
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 
-from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.operations import check_names, describe_operation
-from esms_connectors.gateway.plain_values import as_plain
-from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.prefect.async_twins import async_twin
 from esms_connectors.prefect.blocks.credentials import EsmsCredentials
 from esms_connectors.prefect.blocks.ledger import EsmsLedger
 from esms_connectors.prefect.pool import borrow_account, borrow_ledger
 from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
-from esms_connectors.prefect.runs import root_run, scheduled_time
-from esms_connectors.recipients.keys import read_key
-from esms_connectors.sending.operations import call_once
+from esms_connectors.prefect.runs import run_key_or_try, scheduled_time
+from esms_connectors.sending.operations import call_in_run, call_once
 
 _OPTIONS: dict[str, Any] = {
     "tags": {"esms"},
@@ -55,6 +50,7 @@ def call_gateway(
         credentials: Name of an `EsmsCredentials` block, or the block.
         call_key: Identifies this call, such as an order number: it is then made only once, ever. Without it, it is made
             once per flow run, and two calls of a flow run with the same operation and arguments are the same call.
+            Arguments that differ between tries need a key: without one the second call is refused.
         ledger: Name of an `EsmsLedger` block, or the block; None is a file on this machine. Give one if retries may run
             on another machine.
         show_phones: Return the answer's phones unmasked; everybody with access to the results can read them.
@@ -75,13 +71,9 @@ def call_gateway(
         about: dict[str, Any] = {"now": pendulum.instance(scheduled_time()), "show_phones": show_phones}
         if reads_only or account.client.sandbox:
             return call_once(account.client, operation, arguments, ledger=None, run_key="reads", **about)
-        if call_key is not None:
-            named = read_key(call_key, "call_key")
-        else:
-            named = make_request_id("prefect-call", _this_run(), operation, _spelled(arguments))
-        run_key = f"call/{account.block.account}/{named}"
+        named = run_key_or_try(call_key, "call_key", f"call/{account.block.account}")
         opened = stack.enter_context(borrow_ledger(ledger))
-        return call_once(account.client, operation, arguments, ledger=opened, run_key=run_key, **about)
+        return call_in_run(account.client, operation, arguments, ledger=opened, named=named, **about)
 
 
 acall_gateway = task(name="call-gateway", **_OPTIONS)(async_twin(call_gateway.fn))
@@ -111,14 +103,3 @@ def gateway_task(operation: str, *names: str, **options: Any) -> Task[..., dict[
     call.__name__, call.__doc__ = operation, described.description
     made: Task[..., dict[str, Any]] = task(name=operation.replace("_", "-"), **{**_OPTIONS, **options})(call)
     return made
-
-
-def _this_run() -> str:
-    run = root_run()
-    if run is None:
-        raise InvalidRequestError("Outside of a run, the call needs a call_key.", field="call_key")
-    return run
-
-
-def _spelled(arguments: Mapping[str, Any]) -> str:
-    return json.dumps(as_plain(arguments), sort_keys=True, ensure_ascii=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
@@ -15,7 +15,7 @@ from prefect.context import AssetContext, FlowRunContext, TaskRunContext
 from prefect.events import emit_event
 
 from esms_connectors.gateway import machine_clock
-from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.prefect.artifacts import WINDOW_LOADED, ProgressArtifact, artifact_key
 from esms_connectors.prefect.async_twins import async_twin
@@ -43,7 +43,8 @@ _calls: dict[tuple[str, int], dict[UUID, int]] = {}
 def _window_of_this_run(context: TaskRunContext, parameters: dict[str, Any]) -> str | None:
     """
     A retry of a flow skips what this flow run has loaded. The next run reads everything again, and so does the same
-    load later in one attempt. A span that had not ended is never skipped, because it may get more rows.
+    load later in one attempt. A span that had not ended is never skipped, because it may get more rows; nor is one that
+    the warehouse does not have, because it was replaced or its block was changed.
     """
     flow = FlowRunContext.get()
     if flow is None or flow.flow_run is None or flow.detached:
@@ -56,13 +57,23 @@ def _window_of_this_run(context: TaskRunContext, parameters: dict[str, Any]) -> 
         start, end = (point_in_time(parameters[name], name) for name in ("start", "end"))
     except InvalidRequestError:
         return None  # the task reports the error
-    if end > machine_clock.now():
+    if end > machine_clock.now() or (flow.flow_run.run_count > 1 and not _is_in_warehouse(parameters, start, end)):
         return None
     of_account, into = (plain(name_of(one)) for one in blocks)
     key = f"esms/windows/{flow.flow_run.id}/{of_account}/{into}/{types}/{int(start.timestamp())}-{int(end.timestamp())}"
     # All tries of a task count as one call.
     calls = _calls.setdefault((key, flow.flow_run.run_count), {})
     return f"{key}/{calls.setdefault(context.task_run.id, len(calls))}"
+
+
+def _is_in_warehouse(parameters: Mapping[str, Any], start: datetime, end: datetime) -> bool:
+    from esms_connectors.warehouse.planning import is_loaded
+
+    try:
+        with load_block(EsmsWarehouse, parameters["warehouse"]).open() as opened:
+            return is_loaded(opened, start, end, parameters["sms_types"])
+    except EsmsError:
+        return False  # the task reports the error, or the server or the database answers by then
 
 
 def _name(parameters: dict[str, Any]) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import Token
 from datetime import date, datetime
 from functools import lru_cache
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import pendulum
@@ -16,13 +16,16 @@ from prefect.client.schemas.objects import FlowRun, TaskRun
 from prefect.context import FlowRunContext, TaskRunContext
 
 from esms_connectors.gateway import machine_clock
-from esms_connectors.gateway.errors import EsmsError, foreign_errors
+from esms_connectors.gateway.errors import EsmsError, InvalidRequestError, foreign_errors
 from esms_connectors.gateway.wire import VIETNAM
+from esms_connectors.recipients.keys import read_key
+from esms_connectors.sending.in_run import Try
 
 # A subflow starts when its parent calls it; one scheduled for another time differs by more.
 _AT_ONCE_SECONDS = 60
 
 T = TypeVar("T")
+C = TypeVar("C", FlowRunContext, TaskRunContext)
 
 
 class RunNotReadError(EsmsError):
@@ -42,20 +45,57 @@ def root_run() -> str | None:
     Raises:
         RunNotReadError: the server could not be asked.
     """
-    task = TaskRunContext.get()
-    if task is None:
-        flow = FlowRunContext.get()
-        return None if flow is None or flow.flow_run is None else _root_of_flow(flow.flow_run.id)
-    # A flow called in a task without a flow has no parent on the server; only the contexts lead to the task.
-    while (around := _enclosing(task)) is not None:
-        task = around
-    run = task.task_run
-    return _root_of_task(run) if run.flow_run_id is None else _root_of_flow(run.flow_run_id)
+    this = this_try()
+    return None if this is None else this.run
 
 
-def _enclosing(context: TaskRunContext) -> TaskRunContext | None:
-    token = context._token
-    return None if token is None or token.old_value is Token.MISSING else token.old_value
+def this_try() -> Try | None:
+    """
+    The root run, and the numbers of the tries of all runs from there to here.
+
+    Raises:
+        RunNotReadError: the server could not be asked.
+    """
+    tasks = list(_enclosing(TaskRunContext.get()))
+    flows = [flow.flow_run for flow in _enclosing(FlowRunContext.get()) if flow.flow_run is not None]
+    numbers = {str(run.id): run.run_count for run in flows}
+    numbers |= {str(task.task_run.id): task.task_run.run_count for task in tasks}
+    if tasks:
+        # A flow called in a task without a flow has no parent on the server; only the contexts lead to the task.
+        outermost = tasks[-1].task_run
+        if outermost.flow_run_id is None:
+            return Try(_root_of_task(outermost), numbers)
+        flow_run_id = outermost.flow_run_id
+    elif flows:
+        flow_run_id = flows[0].id
+    else:
+        return None
+    root, further = _root_of_flow(flow_run_id, numbers.get(str(flow_run_id), 0))
+    return Try(root, {**dict(further), **numbers})
+
+
+def run_key_or_try(key: str | None, name: str, prefix: str) -> str | Try:
+    """
+    What identifies a message or a call: the run key of a given key, or without one the try of this run.
+
+    Raises:
+        InvalidRequestError: it is not a key, or there is neither a key nor a run.
+        RunNotReadError: the server could not be asked.
+    """
+    if key is not None:
+        return f"{prefix}/{read_key(key, name)}"
+    this = this_try()
+    if this is None:
+        raise InvalidRequestError(f"Outside of a run, a {name} is needed.", field=name)
+    return this
+
+
+def _enclosing(context: C | None) -> Iterator[C]:
+    """The context and those around it in this process, from the inside out."""
+    while context is not None:
+        yield context
+        token: Token[Any] | None = context._token
+        context = None if token is None or token.old_value is Token.MISSING else token.old_value
 
 
 def times_begun(root: str) -> int:
@@ -70,11 +110,18 @@ def times_begun(root: str) -> int:
 
 
 @lru_cache(maxsize=1024)
-def _root_of_flow(flow_run_id: UUID) -> str:
-    parent = _parent(_flow_run(flow_run_id))
+def _root_of_flow(flow_run_id: UUID, _number: int) -> tuple[str, tuple[tuple[str, int], ...]]:
+    """The root of a try of a flow run, and the numbers of the tries of it and the flow runs around it."""
+    run = _flow_run(flow_run_id)
+    parent = _parent(run)
+    tries = ((str(run.id), run.run_count),)
     if parent is None:
-        return f"flow {flow_run_id}"
-    return _root_of_task(parent) if parent.flow_run_id is None else _root_of_flow(parent.flow_run_id)
+        return f"flow {flow_run_id}", tries
+    if parent.flow_run_id is None:
+        return _root_of_task(parent), tries
+    around = _flow_run(parent.flow_run_id)
+    root, further = _root_of_flow(around.id, around.run_count)
+    return root, (*tries, *further)
 
 
 def _root_of_task(run: TaskRun) -> str:
@@ -85,7 +132,7 @@ def _root_of_task(run: TaskRun) -> str:
 def scheduled_time() -> DateTime:
     """
     The time that this run was scheduled for, even if it starts late or is retried. A subflow that was not scheduled for
-    later has the time of its parent. Outside a flow it is now.
+    later has the time of its parent. Outside a run it is now.
 
     Raises:
         RunNotReadError: the server could not be asked.
@@ -95,6 +142,9 @@ def scheduled_time() -> DateTime:
         run = flow.flow_run
     elif task is not None and task.task_run.flow_run_id is not None:
         run = _flow_run(task.task_run.flow_run_id)
+    elif task is not None:
+        outermost = list(_enclosing(task))[-1].task_run
+        return time_or_now(outermost.expected_start_time or outermost.start_time)
     else:
         return machine_clock.now()
     while _began_at_once(run) and (parent := _parent(run)) is not None and parent.flow_run_id is not None:

@@ -15,9 +15,8 @@ from prefect.context import FlowRunContext, TaskRunContext
 from prefect.logging import get_run_logger
 
 from esms_connectors.gateway.client import EsmsClient
-from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
+from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
 from esms_connectors.gateway.models import ZnsTemplate
-from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.prefect.async_twins import async_twin
 from esms_connectors.prefect.blocks.credentials import EsmsCredentials
 from esms_connectors.prefect.blocks.ledger import EsmsLedger
@@ -29,22 +28,22 @@ from esms_connectors.prefect.campaigns import (
     cut_shards,
     in_template_order,
     plain,
+    receipt_key,
     shard_names,
     usual_chunks_per_shard,
 )
 from esms_connectors.prefect.days import named_by_run, point_in_time
-from esms_connectors.prefect.pool import borrow_account, borrow_ledger
+from esms_connectors.prefect.pool import Account, borrow_account, borrow_ledger
 from esms_connectors.prefect.results import PlanResult, ShardCounts, SmsResult
 from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
-from esms_connectors.prefect.runs import root_run
+from esms_connectors.prefect.runs import run_key_or_try
 from esms_connectors.recipients import Columns, Recipients
-from esms_connectors.recipients.keys import read_key
 from esms_connectors.sending import bulk, one_sms, sms_message
 from esms_connectors.sending.bulk import Counters, ShardResult
 from esms_connectors.sending.channels import ZnsChannel
 from esms_connectors.sending.guard import GuardSettings
 from esms_connectors.sending.plan import price_of
-from esms_connectors.sending.policy import time_to_send
+from esms_connectors.sending.policy import sandbox_run_key, time_to_send
 
 
 class ShardIncompleteError(EsmsError):
@@ -138,7 +137,8 @@ def send_sms(
         brandname: Sender; defaults to that of the credentials.
         message_key: Identifies this message, such as an order number: it is then sent only once, ever. Without it the
             message is sent once per flow run, and two messages of a flow run with the same phone, text and sender are
-            the same message. A text that differs between tries, such as one containing the time, needs a key.
+            the same message. A text that differs between tries, such as one containing the time, needs a key: without
+            one the second text is refused.
         ledger: Name of an `EsmsLedger` block, or the block; None is a file on this machine. Give one if retries may run
             on another machine.
         campaign: A label that the gateway returns in the sent data.
@@ -177,18 +177,14 @@ def send_sms(
             campaign=campaign,
             callback_url=callback_url,
         )
-        (number,) = message.numbers()
         sandbox = account.client.sandbox
         # Nothing is stored in a sandbox, so a fixed key is sufficient.
-        if message_key is not None:
-            named = read_key(message_key, "message_key")
-        else:
-            named = "sandbox" if sandbox else make_request_id("prefect-sms", _this_run(), number, text, sender)
-        told = one_sms.send_sms(
+        key = "sandbox" if sandbox and message_key is None else message_key
+        told = one_sms.send_sms_once(
             account.client,
             message,
             ledger=None if sandbox else stack.enter_context(borrow_ledger(ledger)),
-            run_key=f"sms/{account.block.account}/{named}",
+            named=run_key_or_try(key, "message_key", f"sms/{account.block.account}"),
             guard=account.block.guard_in_force(),
         )
     if sandbox:
@@ -203,14 +199,6 @@ def send_sms(
 
 
 asend_sms = task(name="send-sms", **_OPTIONS)(async_twin(send_sms.fn))
-
-
-def _this_run() -> str:
-    """The run id that stays the same when a task, its flow or any enclosing run is retried."""
-    run = root_run()
-    if run is None:
-        raise InvalidRequestError("Outside of a run, the message needs a message_key.", field="message_key")
-    return run
 
 
 # --- a campaign ------------------------------------------------------------------------------------------------------
@@ -314,6 +302,7 @@ def send_zns_bulk(shard: ZnsShard, campaign: ZnsCampaign) -> ShardCounts:
         if account.stop.is_set():
             untried = ShardResult(Counters(not_tried=len(shard.rows)), "", EsmsError("the run was told to stop"))
             raise ShardIncompleteError(f"Shard {shard.number + 1} was not sent.", summary=untried)
+        check_shard(shard, campaign.run_key, account)
         channel = campaign.channel_with(account.client, oa_id_of(campaign, account.block))
         rules = guard_of(campaign, account.block)
         # The template determines the kind of message and with it the rules.
@@ -392,6 +381,8 @@ def read_shards(campaign: ZnsCampaign, plan: Mapping[str, Any]) -> Iterator[Iter
     if plan["refusal"] is not None:
         raise InvalidRequestError(plan["refusal"], field="plan")
     campaign = campaign.of_this_run()
+    if plan["sandbox"]:
+        campaign = campaign.model_copy(update={"run_key": sandbox_run_key(campaign.run_key)})
     with (
         borrow_account(campaign.credentials, campaign.rate_limit) as account,
         borrow_ledger(campaign.ledger) as ledger,
@@ -399,6 +390,20 @@ def read_shards(campaign: ZnsCampaign, plan: Mapping[str, Any]) -> Iterator[Iter
     ):
         recipients = in_template_order(opened.recipients(), opened.channel.row_rules())
         yield cut_shards(recipients, plan["shards"], campaign, plan["account"], plan["chunks_per_shard"])
+
+
+def check_shard(shard: ZnsShard, run_key: str, account: Account) -> None:
+    """
+    Raises:
+        ConfigurationError: the credentials block was changed since the shard was planned, such as from a sandbox; the
+            receipt of the shard would be that of another run.
+    """
+    run_key = sandbox_run_key(run_key) if account.client.sandbox else run_key
+    if shard.key != receipt_key(account.block.account, run_key, shard.name):
+        raise ConfigurationError(
+            f"Shard {shard.number + 1} of run {run_key} was planned with other credentials: the block was changed "
+            "since (account or sandbox). It was not sent; plan again."
+        )
 
 
 def guard_of(campaign: CampaignForm, block: EsmsCredentials) -> GuardSettings:

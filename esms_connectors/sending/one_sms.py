@@ -5,6 +5,7 @@ twice. For a list of recipients with their own values, use `Campaign`.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -19,6 +20,7 @@ from esms_connectors.sending.bulk import BulkIncompleteError, Counters, RunResul
 from esms_connectors.sending.channels import AdvertisingChannel, CareSmsChannel
 from esms_connectors.sending.guard import GuardSettings
 from esms_connectors.sending.guard.before import check_message
+from esms_connectors.sending.in_run import OtherContentError, Try, once_in_run
 from esms_connectors.sending.plan import price_of
 from esms_connectors.sending.policy import DEFAULT_AT_LEAST, time_to_send
 from esms_connectors.sending.sms_message import SmsMessage
@@ -115,14 +117,48 @@ def send_sms(
     except InvalidRequestError as error:
         if error.field != "row_key":
             raise
-        problem = (
-            "A person was sent another text before in the same run. It was not sent again. If these are two messages, "
-            "distinguish them by message_key, such as an order number; if they are one, remove what changes between "
-            "tries, such as the time, from the text."
-        )
     else:
         return _sent(result, [row for row in ledger.rows_of(run_key, keys) if row["state"] == "accepted"])
-    raise InvalidRequestError(problem, field="text")
+    raise other_text()
+
+
+def send_sms_once(
+    client: EsmsClient,
+    message: SmsMessage,
+    *,
+    ledger: Ledger | None,
+    named: str | Try,
+    guard: GuardSettings | None = None,
+) -> SmsResult:
+    """
+    Send `message`, which has one phone, at most once under a run key or in an orchestrator's run.
+
+    Args:
+        named: the run key, or the try of the run.
+        The rest as in `send_sms`.
+
+    Raises:
+        OtherContentError: an earlier try of the run sent the phone another text; see `in_run`.
+        The rest as `send_sms`.
+    """
+
+    def send(run_key: str) -> SmsResult:
+        return send_sms(client, message, ledger=ledger, run_key=run_key, guard=guard)
+
+    if isinstance(named, str) or ledger is None:
+        return send(named if isinstance(named, str) else "sms/sandbox")
+    (number,) = message.numbers()
+    content = json.dumps([message.text, message.brandname])
+    return once_in_run(named, "sms", number, content, send, ledger=ledger, refusal=other_text)
+
+
+def other_text() -> OtherContentError:
+    return OtherContentError(
+        "A person was sent another text before in the same run. It was not sent again. If these are two messages, "
+        "distinguish them by message_key, such as an order number; if they are one, remove what changes between "
+        "tries, such as the time, from the text.",
+        field="text",
+    )
 
 
 def _sent(result: RunResult, accepted: list[dict[str, Any]]) -> SmsResult:

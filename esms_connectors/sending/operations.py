@@ -30,6 +30,7 @@ from esms_connectors.recipients.keys import read_key
 from esms_connectors.sending.bulk import BulkIncompleteError, RunResult, send_bulk
 from esms_connectors.sending.channels.base import Channel, ChunkOutcome, MayLeave, MessageClass
 from esms_connectors.sending.channels.settlement import whole_chunk
+from esms_connectors.sending.in_run import OtherContentError, Try, once_in_run
 
 _KEY_COLUMN = "call_key"
 _ONLY_CALL = "call"
@@ -102,7 +103,44 @@ def _through_ledger(channel: OperationChannel, recipient: Recipient, ledger: Led
     except InvalidRequestError as error:
         if error.field != "row_key":
             raise
-    raise InvalidRequestError(
+    raise other_call()
+
+
+def call_in_run(
+    client: EsmsClient,
+    name: str,
+    arguments: Mapping[str, Any],
+    *,
+    ledger: Ledger,
+    named: str | Try,
+    now: DateTime | None = None,
+    show_phones: bool = False,
+) -> dict[str, Any]:
+    """
+    Make a call that sends or charges at most once under a run key or in an orchestrator's run.
+
+    Args:
+        named: the run key, or the try of the run.
+        The rest as in `call_once`.
+
+    Raises:
+        OtherContentError: an earlier try of the run made the call with other arguments; see `in_run`.
+        The rest as `call_once`.
+    """
+
+    def call(run_key: str) -> dict[str, Any]:
+        return call_once(client, name, arguments, ledger=ledger, run_key=run_key, now=now, show_phones=show_phones)
+
+    if isinstance(named, str):
+        return call(named)
+    typed = read_arguments(name, arguments, now=now)
+    to = normalise_phone(typed["phone"]) if typed.get("phone") else str(typed.get("zalo_user_id", ""))
+    content = json.dumps(as_plain(arguments), sort_keys=True, ensure_ascii=True)
+    return once_in_run(named, "call", f"{name} {to}", content, call, ledger=ledger, refusal=other_call)
+
+
+def other_call() -> OtherContentError:
+    return OtherContentError(
         "Another call was made before under this run key, so this one was not. If these are two calls, distinguish "
         "them by call_key, such as an order number; if they are one, remove what changes between tries from its "
         "arguments.",

@@ -184,10 +184,31 @@ def check_plan(approved: Plan | Mapping[str, Any], now: Plan) -> None:
     before: Mapping[str, Any] = approved.as_dict() if isinstance(approved, Plan) else approved
     if not isinstance(before, Mapping) or not before.get("fingerprint"):
         raise InvalidRequestError("This is not a plan: a plan is the output of --plan --json or plan().", field="plan")
-    if before["fingerprint"] == now.fingerprint and not (changes := _changes(before, now.as_dict())):
+    if before["fingerprint"] == now.fingerprint and not _changes(before, now.as_dict()):
         return
-    changes = _changes(before, now.as_dict()) or [_changed_rows(before, now)]
-    raise PlanChangedError(
+    raise _changed(_changes(before, now.as_dict()) or [_changed_rows(before, now)])
+
+
+def check_message(approved: Mapping[str, Any], channel: Channel, run_key: str) -> None:
+    """
+    The part of `check_plan` that needs no reading of the rows: settings may have changed since the plan was made.
+
+    Args:
+        approved: the JSON of a plan.
+
+    Raises:
+        PlanChangedError: another message or account would be sent with; nothing was sent.
+    """
+    now = {**approved, "channel": channel.kind, "run_key": run_key, "about": channel.about()}
+    changes = _changes(approved, now)
+    if approved["sandbox"] != channel.client.sandbox:
+        changes.append(f"sandbox is {channel.client.sandbox} and was {approved['sandbox']}")
+    if changes:
+        raise _changed(changes)
+
+
+def _changed(changes: Sequence[str]) -> PlanChangedError:
+    return PlanChangedError(
         f"This differs from the plan: {'; '.join(changes)}. Nothing was sent: create a new plan, and approve it.",
         field="plan",
     )

@@ -36,6 +36,19 @@ def sandbox_run_key(run_key: str) -> str:
     return run_key if run_key.startswith(_SANDBOX) else f"{_SANDBOX}{run_key}"
 
 
+def check_not_sandbox(run_key: str) -> None:
+    """
+    Raises:
+        InvalidRequestError: the key is that of a sandbox run, but the account sends.
+    """
+    if run_key.startswith(_SANDBOX):
+        raise InvalidRequestError(
+            f"Run key {run_key!r} is of a sandbox run, and this account sends for real: what it sends would not count "
+            f"as sent under {run_key.removeprefix(_SANDBOX)!r}. Use that one; nothing was sent.",
+            field="run_key",
+        )
+
+
 def account_of(client: EsmsClient) -> str:
     """The account that sends a run, as the ledger notes it; all emulators count as one."""
     return EMULATOR if client.of_emulator else client.account

@@ -40,6 +40,7 @@ from esms_connectors.sending.policy import (
     account_of,
     campaign_of,
     check_at_least,
+    check_not_sandbox,
     check_on_empty,
     refuse_empty,
     sandbox_run_key,
@@ -136,6 +137,8 @@ class Run:
         self.run_key = check_run_key(self.run_key)
         if self.channel.client.sandbox:
             self._enter_sandbox()
+        else:
+            check_not_sandbox(self.run_key)
         if self.careful:
             self.channel = replace(self.channel, client=self.channel.client.without_repeats())
         self._watch = Watch(self.guard, self.channel, self.ledger, self.run_key, self.price_vnd)

@@ -203,6 +203,25 @@ def missing_spans(
     return missing
 
 
+def is_loaded(
+    warehouse: Warehouse,
+    start: datetime,
+    end: datetime,
+    sms_types: Iterable[SmsType | int],
+    *,
+    now: Clock = machine_clock.now,
+) -> bool:
+    """Whether the warehouse has every window of the span, each read after its end."""
+    warehouse.prepare()
+    loads, present = list(warehouse.loads()), now()
+    first, last = check_moment(start, "start"), check_moment(end, "end")
+    return not any(
+        until > first
+        for sms_type in sms_types
+        for _, until in missing_spans(loads, int(sms_type), last, present, since=first)
+    )
+
+
 def _worth_a_look(loads: Sequence[WindowLoad], present: DateTime, max_age: timedelta) -> list[WindowLoad]:
     """Loads of windows that have begun, are not too old and are not superseded by a larger window."""
     recent = [load for load in loads if load.window.end >= present - max_age and load.window.start < present]

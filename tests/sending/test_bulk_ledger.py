@@ -218,6 +218,8 @@ def test_a_sandbox_client_runs_apart(sqlite_url: str, make_bench: Callable[..., 
         bench.run_key, real = checked.run.run_key, bench.run_key
         with pytest.raises(InvalidRequestError, match="is a sandbox run"):
             look()
+        with pytest.raises(InvalidRequestError, match="is of a sandbox run, and this account sends for real"):
+            bench.send()
         bench.run_key = real
     assert bench.send().complete
     bench.check_complete()

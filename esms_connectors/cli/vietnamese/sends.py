@@ -89,6 +89,18 @@ SENDS = {
         "Đã có lần gọi khác dưới run key này, nên lần này không được gọi. Nếu là hai lần gọi khác nhau, hãy phân biệt "
         "bằng call_key, ví dụ số đơn hàng; nếu là một, hãy bỏ phần thay đổi giữa các lần thử ra khỏi tham số."
     ),
+    "A person was sent another text before in the same run. It was not sent again. If these are two messages, "
+    "distinguish them by message_key, such as an order number; if they are one, remove what changes between tries, such "
+    "as the time, from the text.": (
+        "Có người đã nhận một nội dung khác trong cùng lần chạy này, nên tin không được gửi lại. Nếu là hai tin, hãy "
+        "phân biệt bằng message_key, ví dụ số đơn hàng; nếu là một, hãy bỏ phần thay đổi giữa các lần thử, ví dụ giờ, "
+        "ra khỏi nội dung."
+    ),
+    "Run key {run_key} is of a sandbox run, and this account sends for real: what it sends would not count as sent "
+    "under {run_key2}. Use that one; nothing was sent.": (
+        "Run key {run_key} là của một lần chạy sandbox, còn tài khoản này gửi thật: những gì nó gửi sẽ không được tính "
+        "là đã gửi dưới {run_key2}. Hãy dùng key đó; chưa có gì được gửi."
+    ),
     "not_sent_after_seconds must not be negative.": "not_sent_after_seconds không được âm.",
     # --- the ledger ---
     "A ledger in PostgreSQL needs psycopg2 with SQLAlchemy {version}: pip install psycopg2-binary": (

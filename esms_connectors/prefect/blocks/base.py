@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 from uuid import UUID
 
 from prefect.blocks.core import Block
@@ -57,6 +58,16 @@ class EsmsBlock(Block, ABC):
     def _check_before_saving(self) -> None:
         """A stored block is used on other machines: make relative paths absolute and refuse what cannot work there."""
 
+    def _check_replaces(self, stored: Self) -> None:
+        """Called with the stored block that this one will replace."""
+
+    def _check_name(self, name: str | None) -> None:
+        try:
+            stored = load_block(type(self), name or self._block_document_name or "")
+        except ConfigurationError:
+            return  # nothing that could be replaced, or not readable
+        self._check_replaces(stored)
+
     async def asave(
         self, name: str | None = None, overwrite: bool = False, client: PrefectClient | None = None
     ) -> UUID:
@@ -72,6 +83,8 @@ class EsmsBlock(Block, ABC):
             ConfigurationError, InvalidRequestError: a setting is invalid.
         """
         self._check_before_saving()
+        if overwrite:
+            await asyncio.to_thread(self._check_name, name)
         saved: UUID = await super().asave(name=name, overwrite=overwrite, client=client)
         return saved
 
@@ -90,6 +103,8 @@ class EsmsBlock(Block, ABC):
             ConfigurationError, InvalidRequestError: a setting is invalid.
         """
         self._check_before_saving()
+        if overwrite:
+            self._check_name(name)
         saved: UUID = in_sync(super().save)(name=name, overwrite=overwrite)
         return saved
 

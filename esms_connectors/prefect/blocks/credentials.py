@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from prefect.blocks.abstract import CredentialsBlock
 from pydantic import Field, SecretStr, field_validator
@@ -58,8 +58,8 @@ class EsmsCredentials(CredentialsBlock, EsmsBlock):
         default=...,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,49}$",
         description="A name of your choice for this account, not a secret: it is part of the names of results, "
-        "artifacts "
-        "and events, and distinguishes two accounts. Letters, digits, - and _.",
+        "artifacts and events, and distinguishes two accounts. Letters, digits, - and _. Never change it: message keys "
+        "belong to it, and their messages would be sent again.",
     )
     api_key: SecretStr = Field(default=..., description="ApiKey, from account.esms.vn.")
     secret_key: SecretStr = Field(default=..., description="SecretKey, from account.esms.vn.")
@@ -124,6 +124,13 @@ class EsmsCredentials(CredentialsBlock, EsmsBlock):
             self.ca_bundle = str(Path(self.ca_bundle).absolute())
         # The certificate file may exist on the workers only.
         self.get_client(ca_bundle=None).close()
+
+    def _check_replaces(self, stored: Self) -> None:
+        if stored.account != self.account and stored.api_key == self.api_key:
+            raise ConfigurationError(
+                f"account: the stored block calls this account {stored.account!r}. Under another name the messages of "
+                "its message keys would be sent again. Keep the name, or save the block under another one."
+            )
 
     def get_client(self, **settings: Any) -> EsmsClient:
         """
