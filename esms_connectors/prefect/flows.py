@@ -7,6 +7,7 @@ from esms_connectors.prefect.delivery_flow import delivery_report
 from esms_connectors.prefect.export import daily_sent_messages_export
 from esms_connectors.prefect.report import month_statement, sent_messages_report
 from esms_connectors.prefect.retry import hide_refused_parameters
+from esms_connectors.prefect.subflows import known_by_parameters
 
 __all__ = [
     "campaign",
@@ -18,7 +19,7 @@ __all__ = [
     "zns_campaign",
 ]
 
-hide_refused_parameters(
+_FLOWS = (
     campaign,
     daily_sent_messages_export,
     delivery_report,
@@ -27,3 +28,5 @@ hide_refused_parameters(
     sent_messages_report,
     zns_campaign,
 )
+hide_refused_parameters(*_FLOWS)
+known_by_parameters(*_FLOWS)

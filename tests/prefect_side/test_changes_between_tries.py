@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import threading
 import time
 import uuid
@@ -220,6 +221,34 @@ def restarted(run: FlowRun, started: Flow[..., Any], campaign: ZnsCampaign) -> S
         run = api.read_flow_run(run.id)
     parameters = {"campaign": campaign, "approval": "pause", "approval_timeout_seconds": 3}
     return run_flow(started, flow_run=run, parameters=parameters, return_type="state")
+
+
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_a_subflow_is_not_taken_for_another_one(
+    gateway: Emulator,
+    make_campaign: Callable[..., ZnsCampaign],
+    customers: Callable[[int, str], Path],
+    in_memory: bool,
+) -> None:
+    """Prefect knows those of a retried flow by their order, in which the second one has become the first."""
+
+    def of(count: int) -> ZnsCampaign:
+        source = customers(count, f"{count}.csv")
+        return make_campaign(
+            count, source=list(csv.DictReader(source.read_text().splitlines())) if in_memory else str(source)
+        )
+
+    first, second = of(1), of(2)
+
+    @flow(**TWICE)
+    def segments() -> list[str]:
+        told = [zns_campaign(one)["run_key"] for one in ([first] if attempt() < 2 else [second, first])]
+        if attempt() < 2:
+            raise RuntimeError("behind the first segment")
+        return told
+
+    assert segments() == [second.run_key, first.run_key]
+    assert gateway.deliveries_by_phone() == {phone_of(0): 2, phone_of(1): 1}
 
 
 def approve_when_asked(run: FlowRun) -> None:
