@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,3 +81,20 @@ def test_a_page_does_what_it_shows(page: Path, console: Console, gateway: Emulat
     assert len(sent) == len(set(sent))
     if page.name == "alerts.md":
         assert gateway.deliveries_by_phone()["0901888484"] == 1
+
+
+@pytest.mark.in_turn
+@pytest.mark.timeout(300)
+def test_a_flow_is_tested_where_no_server_is(tmp_path: Path) -> None:
+    """The two blocks of the page as files in an empty folder, without any setting of Prefect, as in CI."""
+    blocks = runnable(ROOT / "docs/how-to/test-your-pipeline.md", "prefect")
+    (flow,) = (block.text for block in blocks if "def test_the_flow_tells_once" in block.text)
+    (harness,) = (block.text for block in blocks if "prefect_test_harness" in block.text)
+    (tmp_path / "conftest.py").write_text(harness)
+    (tmp_path / "test_flow.py").write_text(flow)
+    settings = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "ESMS_"))}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**settings, "HOME": str(tmp_path)}, capture_output=True, text=True, check=False
+    )
+    assert "1 passed" in done.stdout, done.stdout[-3000:]

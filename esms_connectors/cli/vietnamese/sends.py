@@ -90,8 +90,8 @@ SENDS = {
         "bằng call_key, ví dụ số đơn hàng; nếu là một, hãy bỏ phần thay đổi giữa các lần thử ra khỏi tham số."
     ),
     "A person was sent another text before in the same run. It was not sent again. If these are two messages, "
-    "distinguish them by message_key, such as an order number; if they are one, remove what changes between tries, such "
-    "as the time, from the text.": (
+    "distinguish them by message_key, such as an order number; if they are one, remove what changes between tries, "
+    "such as the time, from the text.": (
         "Có người đã nhận một nội dung khác trong cùng lần chạy này, nên tin không được gửi lại. Nếu là hai tin, hãy "
         "phân biệt bằng message_key, ví dụ số đơn hàng; nếu là một, hãy bỏ phần thay đổi giữa các lần thử, ví dụ giờ, "
         "ra khỏi nội dung."
