@@ -13,7 +13,7 @@ from esms_connectors.ledger import Ledger
 from esms_connectors.reports.person import gather_person, plain
 from esms_connectors.warehouse.contract import HISTORY, MESSAGES, Warehouse
 from esms_connectors.warehouse.privacy import Privacy
-from esms_connectors.warehouse.retention import rows_named
+from esms_connectors.warehouse.retention import in_any_case, rows_named
 
 FOUND_COLUMNS = (
     "at", "what", "state", "run", "key", "message_id", "phone", "channel", "detail", "price_vnd", "place",
@@ -75,14 +75,14 @@ def find_messages(
     asked = [*warehouses]
     if ledger is None and not asked:
         raise InvalidRequestError("There is neither a ledger nor a warehouse to search.", field="into")
-    names = [text] if ledger is None else [text, *_ids(ledger.people.named([text]))]
+    ids = [] if ledger is None else _ids(ledger.people.named([text]))
     places: dict[str, _Rows] = {}
     for warehouse in asked:
-        places[warehouse.name] = found = warehouse.ask(partial(rows_named, names=tuple(names)))
-        names = [*dict.fromkeys([*names, *_ids(found[MESSAGES])])]
+        places[warehouse.name] = found = warehouse.ask(partial(rows_named, names=(text, *ids)))
+        ids = [*dict.fromkeys([*ids, *_ids(found[MESSAGES])])]
     if ledger is not None:
         # A row key of a warehouse leads to the message id, which leads to the ledger's row.
-        places = {ledger.name: {"messages": ledger.people.named(names)}, **places}
+        places = {ledger.name: {"messages": ledger.people.named([text, *in_any_case(ids)])}, **places}
     if phone := read_phone(text)[0]:
         theirs = gather_person(ledger, asked, phone, privacy or Privacy()).places
         places = {place: _together(tables, places[place]) for place, tables in theirs.items()}

@@ -19,6 +19,7 @@ from esms_connectors.gateway.states import DeliveryState
 from esms_connectors.reports.model import Cell, Period
 from esms_connectors.warehouse.contract import HISTORY, MESSAGES, Reader
 from esms_connectors.warehouse.merge_sql import FINAL
+from esms_connectors.warehouse.retention import in_any_case
 
 # The last line is logically redundant; it lets the database skip rows of other windows.
 _MESSAGES = f"""
@@ -233,7 +234,7 @@ def measure_campaigns(reader: Reader, period: Period, most: int) -> list[tuple[s
 
 def cost_of_campaigns(reader: Reader, since: datetime, campaigns: Sequence[str]) -> dict[str, Decimal]:
     """Campaign, normalized by `folded_id` -> cost of its messages created since then."""
-    found = reader.read(_COST_OF_CAMPAIGNS, start=since, campaigns=_spellings(campaigns))
+    found = reader.read(_COST_OF_CAMPAIGNS, start=since, campaigns=in_any_case(campaigns))
     return {campaign: cost for campaign, cost in found if cost is not None}
 
 
@@ -245,13 +246,8 @@ def outcomes_of_campaigns(reader: Reader, since: datetime, campaigns: Sequence[s
     """Outcomes of the messages of these campaigns created since then."""
     if not campaigns:
         return []
-    spelled = _spellings(campaigns)
+    spelled = in_any_case(campaigns)
     return _outcomes(reader.read(_OUTCOMES.format(messages=_OF_CAMPAIGNS), start=since, campaigns=spelled))
-
-
-def _spellings(campaigns: Iterable[str]) -> list[str]:
-    """Each campaign also in upper and lower case, because a gateway may return it in capitals."""
-    return sorted({spelled for one in campaigns for spelled in (one, one.upper(), one.lower())})
 
 
 def measure_speed(reader: Reader, period: Period) -> tuple[dict[int | None, Speed], Speed]:

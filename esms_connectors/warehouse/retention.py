@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +45,7 @@ DELETE FROM {OUTCOMES} WHERE sent_at < $before OR (sent_at IS NULL AND EXISTS (
     SELECT 1 FROM esms_old_runs AS old WHERE old.run_key = {OUTCOMES}.journey))
 """
 _GIVEN = "(SELECT unnest(CAST($names AS text[])))"
+_IDS_GIVEN = "(SELECT unnest(CAST($ids AS text[])))"
 _KEYS_GIVEN = "row_key IN (SELECT unnest(CAST($keys AS text[])))"
 _PAIRS_GIVEN = "(run_key || chr(31) || row_key) IN (SELECT unnest(CAST($pairs AS text[])))"
 
@@ -81,11 +82,17 @@ def rows_about(reader: Reader, person: Person) -> dict[str, list[dict[str, Any]]
     return _rows_of(reader, keys, f"{_NAMES} OR {_PAIRS_GIVEN}", about)
 
 
+def in_any_case(names: Iterable[str]) -> list[str]:
+    """Each id or campaign also in upper and lower case, because a gateway may return it in capitals."""
+    return sorted({spelled for one in names for spelled in (one, one.upper(), one.lower())})
+
+
 def rows_named(reader: Reader, names: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-    """Rows by message id or row key; outcomes by message id or the caller's key."""
-    theirs = f"SELECT row_key FROM {MESSAGES} WHERE message_id IN {_GIVEN} OR row_key IN {_GIVEN}"
-    keys = [key for (key,) in reader.read(theirs, names=[*names])]
-    return _rows_of(reader, keys, f"message_id IN {_GIVEN} OR row_key IN {_GIVEN}", {"names": [*names]})
+    """Rows by message id, in any letter case, or row key; outcomes by message id or the caller's key."""
+    about = {"names": [*names], "ids": in_any_case(names)}
+    which = f"message_id IN {_IDS_GIVEN} OR row_key IN {_GIVEN}"
+    keys = [key for (key,) in reader.read(f"SELECT row_key FROM {MESSAGES} WHERE {which}", **about)]
+    return _rows_of(reader, keys, which, about)
 
 
 def _rows_of(

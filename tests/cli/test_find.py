@@ -67,6 +67,20 @@ def test_by_phone_id_and_key_the_same_message_is_found(
 
 
 @pytest.mark.in_turn
+def test_an_id_that_the_gateway_lists_in_capitals_is_found(run: Run, emulator: Emulator, tmp_path: Path) -> None:
+    """The ledger has it as the send was answered."""
+    into = f"duckdb:///{tmp_path / 'esms.duckdb'}"
+    sent(run, tmp_path)
+    emulator.quirks.id_echo = "upper"
+    pulled(run, into)
+    [mine] = [one.message_id for one in emulator.messages() if one.phone == SOMEBODY]
+    assert mine != mine.upper()
+    for text in (mine, mine.upper(), "order-1"):
+        tables = found(run, text, "--into", into)
+        assert (tables["messages"], tables["esms_sent_messages"]) == ([mine], [mine.upper()]), text
+
+
+@pytest.mark.in_turn
 def test_lines_for_people_and_for_machines(run: Run, emulator: Emulator, tmp_path: Path) -> None:
     """In the order of time, complete in a pipe; nothing of anybody else."""
     into = f"duckdb:///{tmp_path / 'esms.duckdb'}"
