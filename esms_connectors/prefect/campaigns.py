@@ -19,6 +19,7 @@ from prefect.blocks.core import Block
 from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator, model_validator
 
 from esms_connectors.gateway.client import EsmsClient
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.endpoints import SEND_ZNS_BULK
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError, foreign_errors
 from esms_connectors.gateway.models import ZnsTemplate
@@ -374,7 +375,7 @@ class ZnsShard:
         self.number, self.total, self.name, self.key, self.rows = number, total, name, key, tuple(rows)
 
     def __repr__(self) -> str:
-        return f"ZnsShard({self.number + 1} of {self.total}, {len(self.rows)} rows)"
+        return f"ZnsShard({self.number + 1} of {self.total}, {counted(len(self.rows), 'row')})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         rows = [(row.phone, row.template_params, row.row_key, row.line) for row in self.rows]

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from itertools import chain, islice
 from typing import Any
 
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.recipients.columns import looks_like_phone, repeated
 from esms_connectors.recipients.damage import damage_of, is_vietnamese
@@ -253,7 +254,7 @@ def _checked_rows(reader: Any, name: str, width: int, delimiter: str, skipped: i
             elif len(cells) > width and not any(map(str.strip, cells[width:])):
                 yield line, cells[:width], None  # empty cells at the end are harmless
             elif cells:
-                problem = f"has {len(cells)} cells where the header has {width}"
+                problem = f"has {counted(len(cells), 'cell')} where the header has {width}"
                 yield line, cells, ShortRow(problem) if len(cells) < width else problem
     except csv.Error as error:
         raise _csv_error(error, name, skipped + begun + 1, skipped + reader.line_num) from None

@@ -365,7 +365,10 @@ class SentDataReader:
             text = f"The gateway does not say how many rows there are ({part.span}), so {received} cannot be proven to "
             text += "be all. Nothing of the window was stored; ask eSMS."
         else:
-            text = f"The gateway counts {done.counted} rows ({part.span}) and returned {received} distinct ones, "
+            text = (
+                f"The gateway counts {number_of(done.counted, 'row')} ({part.span}) and returned {received} distinct "
+                "ones, "
+            )
             text += "however small the window was cut" if is_cut else "and its parts are as large as the whole"
             text += ". Nothing of the window was stored; read it again later."
         return IncompleteWindowError(

@@ -31,6 +31,6 @@ def test_a_month_beside_its_invoice(run: Run, emulator: Emulator, tmp_path: Path
     invoice.write_text("sms_type,messages,amount_vnd\n2,1,1\n", "utf-8")
     assert run("statement", "2024-05", "--into", into, "--invoice", str(invoice), "--csv").returncode == 4
     assert run("statement", "2024-05", "--into", into).returncode == 4
-    assert_one_clear_line(run("statement", "May", "--into", into), 2, "such as 2026-11")
+    assert_one_clear_line(run("statement", "May", "--into", into), 2, "like 2026-11")
     invoice.write_text("sms_type,messages\n", "utf-8")
     assert_one_clear_line(run("statement", "2024-05", "--into", into, "--invoice", str(invoice)), 2, "amount_vnd")

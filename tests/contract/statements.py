@@ -48,7 +48,7 @@ class StatementCase:
 # In this order on one warehouse, because an invoice is kept.
 STATEMENTS = (
     StatementCase("alone", MONTH, None, "sent", line={"messages": 2, "cost_vnd": 550.5, "agrees": None}),
-    StatementCase("no month", "April", None, "refused", "such as 2026-11"),
+    StatementCase("no month", "April", None, "refused", "like 2026-11"),
     StatementCase("no invoice", MONTH, "sms_type,messages\n2,1\n", "refused", "has no column amount_vnd"),
     StatementCase(
         "differs",

@@ -123,7 +123,7 @@ def test_ragged_rows_are_rejected_with_their_line(tmp_path: Path) -> None:
 
     assert [one.line for one in people] == [3, 5]
     assert [(one.line, one.text) for one in report.first_rejects] == [
-        (2, "has 1 cells where the header has 2"),
+        (2, "has 1 cell where the header has 2"),
         (4, "has 3 cells where the header has 2"),
     ]
 

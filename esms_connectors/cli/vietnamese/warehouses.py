@@ -147,8 +147,8 @@ WAREHOUSES = {
         "Đọc dòng theo cột cần cài thêm một trong [duckdb], [postgres], [files], [dlt]: "
         "pip install 'esms-connectors[duckdb]'"
     ),
-    "get_sms_sent_data announced {n} rows and gave {n2} distinct ones: something changed while pages were read. Read "
-    "the window again.": (
+    "get_sms_sent_data announced {n} rows and returned {n2} distinct ones: something changed while pages were read. "
+    "Read the window again.": (
         "get_sms_sent_data báo có {n} dòng nhưng trả về {n2} dòng khác nhau: dữ liệu thay đổi trong lúc đọc các trang. "
         "Hãy đọc lại khoảng thời gian này."
     ),

@@ -10,6 +10,7 @@ from esms_connectors.gateway import endpoints as catalogue
 from esms_connectors.gateway.answers import AnswerReader
 from esms_connectors.gateway.arguments import check_items, check_sms_type
 from esms_connectors.gateway.calls.base import Calls
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import IncompleteAnswerError, InvalidRequestError, MessageNotFoundError
 from esms_connectors.gateway.models import SentDataPage, SentMessage, SmsType
 
@@ -128,8 +129,8 @@ class SentDataCalls(Calls):
         expected = rows if announced is None or announced < received else announced
         if received < expected:
             raise IncompleteAnswerError(
-                f"get_sms_sent_data announced {expected} rows and gave {received} distinct ones: something changed "
-                "while pages were read. Read the window again.",
+                f"get_sms_sent_data announced {counted(expected, 'row')} and returned {received} distinct ones: "
+                "something changed while pages were read. Read the window again.",
                 expected=expected,
                 received=received,
                 endpoint=catalogue.GET_SMS_SENT_DATA.name,
