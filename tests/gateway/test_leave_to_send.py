@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from raw_server import RawServer
 from samples import KEYED_SENDS, PHONE, SENDS, send_customer_care_sms
+from waiting import wait_until
 
 from esms_connectors import EsmsClient, NotSentError, OutcomeUnknownError, Timeouts
 from esms_connectors.emulator import Emulator, EmulatorServer
@@ -26,7 +26,7 @@ def test_without_leave_nothing_is_written(make_client: MakeClient, name: str) ->
     with RawServer(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") as server:
         with pytest.raises(NotAllowedToLeaveError) as caught:
             SENDS[name](make_client(server.base_url).only_while(lambda: False))
-        _wait_until(lambda: server.connections == 1)
+        wait_until(lambda: server.connections == 1)
         assert server.requests == []
     assert isinstance(caught.value, NotSentError)
     assert caught.value.attempts == 0
@@ -89,7 +89,7 @@ def test_leave_is_asked_for_behind_the_throttle_and_the_wait_for_a_connection(
 
     other = threading.Thread(target=second)
     other.start()
-    _wait_until(lambda: order.count("throttle") == 2)
+    wait_until(lambda: order.count("throttle") == 2)
     go_on.set()
     first.join()
     other.join()
@@ -132,10 +132,3 @@ def test_a_forked_process_has_connections_of_its_own(gateway: Emulator, client: 
     os.close(reading)
     os.close(writing)
     assert client._transport._connections.session is before
-
-
-def _wait_until(happened: Callable[[], bool]) -> None:
-    until = time.monotonic() + 60
-    while not happened():
-        assert time.monotonic() < until, "it did not happen"
-        time.sleep(0.002)

@@ -166,17 +166,22 @@ def server(gateway: Emulator) -> Iterator[EmulatorServer]:
         yield running
 
 
-@pytest.fixture
-def credentials(prefect_server: str, server: EmulatorServer) -> EsmsCredentials:
-    """A saved block of the demo account, under a name of its own."""
-    block = EsmsCredentials(
+def demo_credentials(base_url: str) -> EsmsCredentials:
+    """The demo account, unsaved."""
+    return EsmsCredentials(
         account="demo",
         api_key=DEMO_API_KEY,
         secret_key=DEMO_SECRET_KEY,
-        base_url=server.base_url,
+        base_url=base_url,
         brandname=DEMO_BRANDNAME,
         oa_id=DEMO_OA_ID,
     )
+
+
+@pytest.fixture
+def credentials(prefect_server: str, server: EmulatorServer) -> EsmsCredentials:
+    """A saved block of the demo account, under a name of its own."""
+    block = demo_credentials(server.base_url)
     block.save(f"test-{uuid.uuid4().hex[:12]}")
     return block
 

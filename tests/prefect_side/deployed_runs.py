@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import subprocess
-import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from pendulum import DateTime
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Scheduled
+from waiting import wait_until
+
+T = TypeVar("T")
 
 
-def wait_for(look: Callable[[], Any], seconds: float = 180) -> Any:
-    until = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.3)
-    return found
+def wait_for(look: Callable[[], T], seconds: float = 180) -> T:
+    return wait_until(look, seconds, every=0.3)
 
 
 def deployment_id(name: str) -> uuid.UUID:

@@ -19,6 +19,7 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.settings import get_current_settings
+from waiting import wait_until
 
 from esms_connectors import ConfigurationError, InvalidRequestError
 from esms_connectors.emulator import DEMO_API_KEY, DEMO_SECRET_KEY, Emulator, EmulatorServer
@@ -36,13 +37,6 @@ def result_of(child: subprocess.Popen[str]) -> dict[str, Any]:
     output, _ = child.communicate(timeout=280)
     assert child.returncode == 0
     return dict(json.loads(output.splitlines()[-1]))
-
-
-def wait_until(happened: Callable[[], bool], seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def result_files() -> Iterator[Path]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pendulum
 import pytest
-from conftest import name_of, phone_of
+from conftest import demo_credentials, name_of, phone_of
 from deployed_runs import approve, completed, deployment_id, state_of, stop, wait_for
 from prefect.automations import Automation
 from prefect.client.orchestration import get_client
@@ -25,10 +25,6 @@ from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.states import Scheduled
 
 from esms_connectors.emulator import (
-    DEMO_API_KEY,
-    DEMO_BRANDNAME,
-    DEMO_OA_ID,
-    DEMO_SECRET_KEY,
     DEMO_TEMPLATE_ID,
     Emulator,
 )
@@ -62,14 +58,7 @@ def served(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
     yesterday = pendulum.yesterday("Asia/Ho_Chi_Minh")
     gateway.populate(50, start=yesterday, end=yesterday.add(days=1))
     with gateway.serve() as server:
-        credentials = EsmsCredentials(
-            account="demo",
-            api_key=DEMO_API_KEY,
-            secret_key=DEMO_SECRET_KEY,
-            base_url=server.base_url,
-            brandname=DEMO_BRANDNAME,
-            oa_id=DEMO_OA_ID,
-        )
+        credentials = demo_credentials(server.base_url)
         notification = EsmsNotification(credentials=credentials, phones=PHONE, text="{body}")
         warehouse = EsmsWarehouse(url=f"duckdb:///{folder / 'rows.duckdb'}")
         for block in (credentials, notification, warehouse):

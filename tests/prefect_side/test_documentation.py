@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pendulum
 import pytest
+from conftest import demo_credentials
 from documentation.code_blocks import ROOT, pages_for, runnable
 from documentation.consoles import Console, environment_of
 from documentation.page_time import NOON
@@ -18,15 +19,13 @@ from documentation.reader import write_customers
 
 from esms_connectors.emulator import (
     DEMO_API_KEY,
-    DEMO_BRANDNAME,
-    DEMO_OA_ID,
     DEMO_SECRET_KEY,
     Emulator,
     EmulatorConfig,
     EmulatorServer,
     Progress,
 )
-from esms_connectors.prefect import EsmsCredentials, EsmsLedger, EsmsNotification, EsmsWarehouse
+from esms_connectors.prefect import EsmsLedger, EsmsNotification, EsmsWarehouse
 
 
 @pytest.fixture
@@ -47,14 +46,7 @@ def console(
 ) -> Iterator[Console]:
     """A reader's machine: customers in a file, and the blocks called `default` that the first page makes."""
     write_customers(tmp_path / "customers.csv", NOON)
-    credentials = EsmsCredentials(
-        account="demo",
-        api_key=DEMO_API_KEY,
-        secret_key=DEMO_SECRET_KEY,
-        base_url=server.base_url,
-        brandname=DEMO_BRANDNAME,
-        oa_id=DEMO_OA_ID,
-    )
+    credentials = demo_credentials(server.base_url)
     credentials.save("default", overwrite=True)
     EsmsLedger(url=f"sqlite:///{tmp_path / 'ledger.sqlite'}").save("default", overwrite=True)
     EsmsWarehouse(url=f"duckdb:///{tmp_path / 'esms.duckdb'}").save("default", overwrite=True)

@@ -318,6 +318,9 @@ class Sender:
     def signal(self, number: int) -> None:
         os.kill(self.pid, number)
 
+    def is_stopped(self) -> bool:
+        return Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0] == "T"
+
 
 class SenderFactory(ForkServer):
     """Forks senders off one process that has everything loaded."""

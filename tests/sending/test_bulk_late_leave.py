@@ -6,11 +6,11 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from bulk_bench import Bench, people
 from sender_child import CONNECTED, IN_THROTTLE, NOON
+from waiting import wait_until
 
 from esms_connectors.emulator import EmulatorConfig
 from esms_connectors.emulator.faults import drop_after, drop_before
@@ -53,7 +53,7 @@ def test_a_worker_that_slept_until_others_had_finished(
     frozen = bench.start(
         channel=channel, threads=2, moment=moment, nth=nth, signal=int(signal.SIGSTOP), guard=AT_ANY_HOUR
     )
-    _wait_until(lambda: _is_stopped(frozen.pid))
+    wait_until(frozen.is_stopped)
     assert bench.books.summary(bench.run_key).claimed > 0
     until = time.monotonic() + 120
     while bench.books.summary(bench.run_key).accepted < len(bench.recipients):
@@ -175,7 +175,7 @@ def test_a_worker_that_died_before_any_answer_told_the_time(
 
 
 def _kill_once(pids: list[int]) -> None:
-    _wait_until(lambda: bool(pids))
+    wait_until(lambda: bool(pids))
     os.kill(pids[0], signal.SIGKILL)
 
 
@@ -258,14 +258,3 @@ def test_the_time_is_asked_for_only_where_something_is_in_doubt(
     bench.send()
     bench.check_complete()
     assert bench.gateway.call_count("get_balance") <= before + 1
-
-
-def _is_stopped(pid: int) -> bool:
-    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0] == "T"
-
-
-def _wait_until(happened: Callable[[], bool]) -> None:
-    until = time.monotonic() + 60
-    while not happened():
-        assert time.monotonic() < until, "it did not happen"
-        time.sleep(0.005)

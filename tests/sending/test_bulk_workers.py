@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from bulk_bench import LEASE_SECONDS, POSTGRESQL, SQLITE, Bench, new_ledger, people
 from postgres_server import PostgresServer
 from sender_child import AFTER_CLAIM, BEFORE_SETTLE
+from waiting import wait_until
 
 from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID
 from esms_connectors.ledger import SendState
@@ -148,7 +149,7 @@ def test_a_worker_frozen_past_its_lease(ledger_url: str, make_bench: Callable[..
     bench = make_bench(ledger_url, people(500))
     bench.block(97)
     frozen = bench.start(threads=4, moment=moment, nth=3, signal=int(signal.SIGSTOP))
-    _wait_until(lambda: _is_stopped(frozen.pid))
+    wait_until(frozen.is_stopped)
     bench.send()
     # A blocked number that was taken over is refused, which says nothing of the one that is frozen.
     bench.reconcile(not_sent_after_seconds=0)
@@ -166,7 +167,7 @@ def test_a_worker_that_slept_does_not_send_on_its_old_claim(ledger_url: str, mak
     """Frozen between claim and send for longer than the lease: the claim is given back, nothing is sent on it."""
     bench = make_bench(ledger_url, people(100))
     frozen = bench.start(threads=1, chunk_size=100, moment=AFTER_CLAIM, nth=1, signal=int(signal.SIGSTOP))
-    _wait_until(lambda: _is_stopped(frozen.pid))
+    wait_until(frozen.is_stopped)
     bench.clock.move(3600)
     time.sleep(LEASE_SECONDS)
     bench.send()
@@ -183,7 +184,7 @@ def test_ctrl_c_leaves_a_ledger_that_resumes(ledger_url: str, make_bench: Callab
     bench = make_bench(ledger_url, people(1000))
     bench.server.latency_seconds = 0.02
     sender = bench.start(threads=4, chunk_size=20)
-    _wait_until(lambda: bench.gateway.call_count("send_zns_bulk") >= 6)
+    wait_until(lambda: bench.gateway.call_count("send_zns_bulk") >= 6)
     sender.signal(signal.SIGINT)
     assert sender.result["raised"] == "KeyboardInterrupt"
     left = Counter(bench.states().values())
@@ -201,7 +202,7 @@ def test_sigterm_is_a_crash_like_any_other(sqlite_url: str, make_bench: Callable
     bench = make_bench(sqlite_url, people(1000))
     bench.server.latency_seconds = 0.02
     sender = bench.start(threads=4, chunk_size=20)
-    _wait_until(lambda: bench.gateway.call_count("send_zns_bulk") >= 6)
+    wait_until(lambda: bench.gateway.call_count("send_zns_bulk") >= 6)
     sender.signal(signal.SIGTERM)
     assert sender.wait() == -signal.SIGTERM
     bench.server.latency_seconds = 0
@@ -310,17 +311,6 @@ def test_the_two_databases_are_two(new_ledger_url: Callable[[str], str]) -> None
     """The tests run against SQLite and PostgreSQL, not twice against one of them."""
     assert new_ledger_url(SQLITE).startswith("sqlite:")
     assert new_ledger_url(POSTGRESQL).startswith("postgresql:")
-
-
-def _is_stopped(pid: int) -> bool:
-    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0] == "T"
-
-
-def _wait_until(happened: Callable[[], bool]) -> None:
-    until = time.monotonic() + 60
-    while not happened():
-        assert time.monotonic() < until, "it did not happen"
-        time.sleep(0.005)
 
 
 assert os.name == "posix"

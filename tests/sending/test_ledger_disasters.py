@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -16,6 +15,7 @@ import pytest
 from bulk_bench import Bench, new_ledger, people
 from postgres_server import PostgresServer
 from sender_child import AFTER_CLAIM, BEFORE_CLAIM, BEFORE_SETTLE
+from waiting import wait_until
 
 from esms_connectors.emulator.faults import drop_after
 from esms_connectors.ledger.database import LedgerError
@@ -66,13 +66,6 @@ def answers(ask: Callable[[], object]) -> bool:
     except psycopg.OperationalError:
         return False
     return True
-
-
-def wait_until(happened: Callable[[], bool]) -> None:
-    until = time.monotonic() + 60
-    while not happened():
-        assert time.monotonic() < until, "it did not happen"
-        time.sleep(0.02)
 
 
 @pytest.mark.in_turn
