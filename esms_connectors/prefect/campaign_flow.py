@@ -40,7 +40,7 @@ DEFAULT_WORKERS = 8
 @flow(
     name="zns-campaign",
     flow_run_name=named_by_day("zns-campaign", "campaign"),
-    task_runner=ThreadPoolTaskRunner(max_workers=DEFAULT_WORKERS),  # type: ignore[arg-type]
+    task_runner=ThreadPoolTaskRunner(max_workers=DEFAULT_WORKERS),  # type: ignore[arg-type] # invariant in its futures
     persist_result=True,
     result_serializer="json",
 )

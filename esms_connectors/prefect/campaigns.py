@@ -37,7 +37,7 @@ from esms_connectors.recipients import Columns, Recipient, RejectsFile, SqlQuery
 from esms_connectors.recipients.sources import Source
 from esms_connectors.sending import campaign as core
 from esms_connectors.sending.channels import Channel, ZnsChannel
-from esms_connectors.sending.channels.making import takes
+from esms_connectors.sending.channels.zns import TemplateChannel
 from esms_connectors.sending.guard import GuardSettings
 from esms_connectors.sending.guard.choice import GuardChoice
 from esms_connectors.sending.plan import planned_time
@@ -199,9 +199,9 @@ class CampaignForm(BaseModel):
         """The core's campaign with its named resources opened, which plans it and reads its source."""
         channel = self.channel_with(client, oa_id)
         if self.template_file is not None:
-            if not takes(channel.kind, "template_file"):
+            if not isinstance(channel, TemplateChannel):
                 raise InvalidRequestError(f"{channel.kind} has no template_file.", field="template_file")
-            channel = replace(channel, template_file=self.template_file)  # type: ignore[call-arg]
+            channel = replace(channel, template_file=self.template_file)
         with ExitStack() as stack:
             source: Source
             if isinstance(self.source, MemoryRows):

@@ -111,7 +111,7 @@ class EsmsNotification(NotificationBlock, EsmsBlock):
         await asyncio.to_thread(self._send, body, subject)
 
     @async_dispatch(anotify)
-    def notify(self, body: str, subject: str | None = None) -> None:  # type: ignore[override]
+    def notify(self, body: str, subject: str | None = None) -> None:  # type: ignore[override] # dispatched
         """
         Send the notification to each phone; in an async context the coroutine of `anotify`.
 
