@@ -7,6 +7,7 @@ One partition per Vietnamese day and message type:
     <root>/esms_status_history/day=2026-11-01/type=25/history.parquet
     <root>/esms_loads/day=2026-11-01/type=25/loads.parquet
     <root>/esms_outcomes/<run key, as in a URL>.parquet, and snapshots likewise by their time
+    <root>/_esms_adrift/type=25/day=2026-11-01.parquet   hashes of keys, to find rows that are listed under several days
 
 Guarantees:
 
