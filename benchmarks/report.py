@@ -23,7 +23,6 @@ START, END = (
     pendulum.datetime(2026, 11, 1, tz="Asia/Ho_Chi_Minh"),
     pendulum.datetime(2026, 12, 1, tz="Asia/Ho_Chi_Minh"),
 )
-BEFORE = pendulum.datetime(2026, 10, 1, tz="Asia/Ho_Chi_Minh")
 SUFFIXES = (".md", ".json", ".csv", ".parquet", ".html", ".xlsx")
 
 # Two months, so that the report has a previous period: 85 % delivered after one hour, 10 % failed, 2 % open.

@@ -134,21 +134,6 @@ def plan_load(
     return LoadPlan(windows, again, recounts, first, last, tuple(notes))
 
 
-def follow_up_windows(
-    warehouse: Warehouse, *, max_age: timedelta = MAX_AGE, now: Clock = machine_clock.now
-) -> list[SentWindow]:
-    """
-    The windows to read again: pending, read before they had ended, or with rows that were not final.
-
-    Args:
-        max_age: windows that ended longer ago are left out, whatever they hold.
-    """
-    warehouse.prepare()
-    present = now()
-    loads = _worth_a_look(list(warehouse.loads()), present, max_age)
-    return sorted(load.window for load in loads if _reason_to_read(load, present))
-
-
 def is_closed(load: WindowLoad, present: DateTime) -> bool:
     """Whether the window was read after its end. A read time in the future is due to a wrong clock, proving nothing."""
     return load.closed and not load.is_owed and load.read_at is not None and load.read_at <= present

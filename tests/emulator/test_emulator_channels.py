@@ -13,14 +13,12 @@ from esms_connectors.emulator import (
     DEMO_OA_ID,
     DEMO_TEMPLATE_ID,
     OfficialAccount,
-    Progress,
     default_account,
 )
 from esms_connectors.emulator.world import DEMO_CALL_TEMPLATE_ID, DEMO_RECORDING_ID
 
 USER_ID = "31215806834323092"
 VALUES = ["Chị A", "Gội đầu", "KH001", "19/03/2025"]
-NEVER_ZALO = Progress(failed_share=0, rejected_share=0)
 
 
 def fixed(caller: Caller, **members: Any) -> dict[str, Any]:

@@ -15,9 +15,8 @@ from esms_connectors.emulator import Emulator
 from esms_connectors.emulator.faults import code
 from esms_connectors.gateway.errors import AuthenticationError
 from esms_connectors.sent_data.reader import SentWindow
-from esms_connectors.warehouse import LoadIncompleteError, LoadSummary, open_warehouse
+from esms_connectors.warehouse import LoadIncompleteError, LoadSummary, open_warehouse, planning
 from esms_connectors.warehouse.loading import load_windows
-from esms_connectors.warehouse.planning import follow_up_windows
 
 DELIVERED, FAILED, AT_OPERATOR = (5, 1), (5, 0), (7, 2)
 
@@ -26,13 +25,15 @@ DELIVERED, FAILED, AT_OPERATOR = (5, 1), (5, 0), (7, 2)
 def follow_up(gateway: Emulator, make_client: Callable[..., EsmsClient]) -> Any:
     """Read again what is worth it, by the emulator's clock."""
 
-    def run(place: Place, **settings: Any) -> tuple[list[SentWindow], LoadSummary]:
+    def run(place: Place, max_age: timedelta = planning.MAX_AGE) -> tuple[list[SentWindow], LoadSummary]:
         def now() -> Any:
             return gateway.clock.now.in_timezone("UTC")
 
         # A client of its own: the emulator's clock leaps, which to one client would be no steady clock.
         with make_client() as client, open_warehouse(place.address) as warehouse:
-            windows = follow_up_windows(warehouse, now=now, **settings)
+            warehouse.prepare()
+            loads = planning._worth_a_look(list(warehouse.loads()), now(), max_age)
+            windows = sorted(one.window for one in loads if planning._reason_to_read(one, now()))
             return windows, load_windows(client, warehouse, windows, now=now)
 
     return run

@@ -16,7 +16,6 @@ from esms_connectors.gateway.errors import EsmsError
 from esms_connectors.recipients import Columns, read_recipients
 
 NAME = Columns(params=("name",))
-PIECES = (b"\0", b'"', b"\n", b",", b"\xff\xfe", b"\xc3", b"<", b"'", b"\xef\xbb\xbf")
 
 
 def seeds(folder: Path) -> Iterator[bytes]:

@@ -35,7 +35,7 @@ from esms_connectors.emulator import (
     EmulatorServer,
     VirtualClock,
 )
-from esms_connectors.ledger import Ledger, SendState
+from esms_connectors.ledger import Ledger
 from esms_connectors.ledger.engines import engine_for
 from esms_connectors.recipients import Recipient, Recipients
 from esms_connectors.sending.bulk import BulkIncompleteError, RunResult, send_bulk
@@ -373,7 +373,3 @@ def open_bench(
             yield bench
         finally:
             bench.close()
-
-
-def count_states(states: dict[str, str]) -> Counter[SendState]:
-    return Counter(SendState(state) for state in states.values())
