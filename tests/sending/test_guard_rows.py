@@ -16,6 +16,7 @@ from sender_child import NOON
 
 from esms_connectors.emulator import DEMO_BRANDNAME
 from esms_connectors.emulator.faults import drop_after, slow
+from esms_connectors.gateway.counted import counted
 from esms_connectors.ledger import SendState
 from esms_connectors.ledger.row_rules import OverBudgetError, RowRules
 from esms_connectors.ledger.rows import Claim, LedgerRow, Settlement
@@ -129,7 +130,7 @@ def test_rows_in_doubt_stay_so_in_plan_and_run(make_bench: Callable[..., Bench],
     bench.books.guard.suppression.add(phones, reason="refused")
     plan = case.campaign("now", phones).plan()
     assert plan.skipped_by_rule == {"suppression": 40 - settled - len(doubtful)}
-    assert [words for words in plan.problems if words.startswith(f"{len(doubtful)} rows in doubt held back")]
+    assert [words for words in plan.problems if words.startswith(f"{counted(len(doubtful), 'row')} in doubt held back")]
     result = case.campaign("now", phones).send()
     assert result.as_dict()["skipped_by_rule"] == plan.skipped_by_rule
     left = {row["row_key"] for row in bench.books.rows("now", SendState.UNKNOWN, SendState.HELD)}
