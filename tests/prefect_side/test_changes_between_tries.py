@@ -136,6 +136,7 @@ def test_arguments_that_change_between_tries_are_no_second_call(gateway: Emulato
     assert gateway.deliveries_by_phone() == {phone_of(1): 1, phone_of(2): 1}
 
 
+@pytest.mark.in_turn
 def test_an_account_keeps_its_name(gateway: Emulator, credentials: EsmsCredentials, blocks: dict[str, Any]) -> None:
     """Keys of messages belong to it; without a key the name does not matter. Another account may take its place."""
 
@@ -168,6 +169,7 @@ def save(credentials: EsmsCredentials, **changes: Any) -> None:
 # --- a sandbox that becomes the real account ---------------------------------------------------------------------
 
 
+@pytest.mark.in_turn
 def test_a_plan_of_the_sandbox_sends_nothing_for_real(
     gateway: Emulator, credentials: EsmsCredentials, make_campaign: Callable[..., ZnsCampaign]
 ) -> None:
@@ -187,6 +189,7 @@ def test_a_plan_of_the_sandbox_sends_nothing_for_real(
     everybody_once(gateway, 3)
 
 
+@pytest.mark.in_turn
 def test_an_approved_plan_stays_approved_when_its_run_is_retried(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]
 ) -> None:
@@ -223,6 +226,7 @@ def restarted(run: FlowRun, started: Flow[..., Any], campaign: ZnsCampaign) -> S
     return run_flow(started, flow_run=run, parameters=parameters, return_type="state")
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("in_memory", [False, True])
 def test_a_subflow_is_not_taken_for_another_one(
     gateway: Emulator,
@@ -293,6 +297,7 @@ def test_receipts_of_a_sandbox_are_not_those_of_the_campaign(
 # --- a warehouse that is another one --------------------------------------------------------------------------------
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("change", ["moved", "lost"])
 def test_a_window_is_read_again_into_a_warehouse_that_does_not_have_it(
     gateway: Emulator, blocks: dict[str, Any], tmp_path: Path, change: str
