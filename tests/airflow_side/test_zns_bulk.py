@@ -236,7 +236,7 @@ def test_rows_that_cannot_be_sent_fail_the_task_before_the_first_message(
     """Never a green task with failed rows; and they stand in a file that can be repaired."""
     customers.write_text(customers.read_text(encoding="utf-8") + "0283812345,x,y,z,19/03/2025\n", encoding="utf-8")
     rejects = tmp_path / "rejects.csv"
-    with pytest.raises(EsmsError, match="1 of 1201") as error:
+    with pytest.raises(EsmsError, match="1 of 1,201 rows") as error:
         send(rejects=str(rejects))
     assert not error.value.retryable
     assert "0283812345" not in str(error.value)

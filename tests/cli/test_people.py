@@ -65,7 +65,7 @@ def test_mistakes_are_one_line(run: Run, into: str, tmp_path: Path) -> None:
     assert_one_clear_line(run("person", "0901", "--into", into), 2, "digits")
     assert_one_clear_line(run("person", SOMEBODY, "--out", str(tmp_path / "x.txt")), 2, ".json or .html")
     assert_one_clear_line(
-        run("person", SOMEBODY, "--into", into, "--phones", "omitted", ESMS_PHONE_SECRET="s"), 2, "way"
+        run("person", SOMEBODY, "--into", into, "--phones", "omitted", ESMS_PHONE_SECRET="s"), 2, "differently"
     )
     missing = run("person", SOMEBODY, ESMS_LEDGER=str(tmp_path / "slip.sqlite"))
     assert missing.returncode == 2

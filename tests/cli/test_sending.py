@@ -120,7 +120,7 @@ def test_lost_answers_are_found_again(run: Run, emulator: Emulator, customers: P
 def test_resend_is_deliberate_and_recorded(run: Run, emulator: Emulator, customers: Path) -> None:
     """Only the rows named, only with a reason, and by the next send command."""
     assert zns(run, customers).returncode == 0
-    assert_one_clear_line(run("resend", "march", "--rows", "2", "--even-accepted", "--reason", " "), 2, "why")
+    assert_one_clear_line(run("resend", "march", "--rows", "2", "--even-accepted", "--reason", " "), 2, "Give a reason")
     again = ("resend", "march", "--rows", "2-3", "--reason", "the template was wrong")
     assert_one_clear_line(run(*again), 2, "accepted")
     assert run(*again, "--even-accepted").returncode == 0
@@ -284,7 +284,7 @@ def test_run_keys_that_look_alike_are_one_run(run: Run, emulator: Emulator, cust
 @pytest.mark.in_turn
 def test_at_least_counts_the_rows_that_cannot_be_sent(run: Run, emulator: Emulator, customers: Path) -> None:
     """Two of 1 202 rows are bad: too many for all of them, which is what nobody said otherwise, enough for 0.99."""
-    assert_one_clear_line(zns(run, customers, "--at-least", "1"), 2, "2 of 1202 rows cannot be sent", "sent nothing")
+    assert_one_clear_line(zns(run, customers, "--at-least", "1"), 2, "2 of 1,202 rows cannot be sent", "sent nothing")
     assert emulator.message_count == 0
     assert zns(run, customers, "--at-least", "0.99").returncode == 0
 
@@ -298,7 +298,7 @@ def test_a_saved_plan_is_binding(run: Run, emulator: Emulator, customers: Path, 
     text = customers.read_text("utf-8-sig")
     customers.write_text(text + "0902000000,Chị Mai,Gội đầu,KH,19/03/2025\n", "utf-8")
     refused = zns(run, customers, "--plan-file", str(saved))
-    assert_one_clear_line(refused, 2, "1201 rows would be sent to, the plan has 1200", "Nothing was sent")
+    assert_one_clear_line(refused, 2, "1,201 rows would be sent to, the plan has 1200", "Nothing was sent")
     assert emulator.message_count == 0
     customers.write_text(text, "utf-8")
     assert zns(run, customers, "--plan-file", str(saved)).returncode == 0

@@ -254,7 +254,7 @@ def test_a_very_long_list_is_cut_and_says_so():
     page = Page(render_html(with_rows(sample_report(days=1), "recipients", *[row] * 1_001), ENGLISH))
 
     assert len(page.rows["recipients"]) == 1 + 1_000
-    assert "1,000 of 1,001 rows." in page.text
+    assert "Rows shown: 1,000 of 1,001." in page.text
 
 
 def test_charts_that_cannot_be_drawn_are_told_of_in_one_line(monkeypatch):
