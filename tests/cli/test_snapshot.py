@@ -16,7 +16,9 @@ def test_a_snapshot_of_the_account(run: Run, emulator: Emulator, tmp_path: Path)
     """For people and for machines; an unknown table is one line, and nothing is made."""
     into = f"duckdb:///{tmp_path / 'esms.duckdb'}"
     emulator.set_balance(777)
-    assert_one_clear_line(run("snapshot", "--into", into, "--tables", "balance"), 2, "'balance' is not a snapshot table")
+    assert_one_clear_line(
+        run("snapshot", "--into", into, "--tables", "balance"), 2, "'balance' is not a snapshot table"
+    )
     shown = run("snapshot", "--into", into)
     assert shown.returncode == 0, shown.stderr
     assert "esms_balances          1 rows" in shown.stdout
