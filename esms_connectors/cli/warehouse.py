@@ -212,7 +212,8 @@ def snapshot(
         print_json({"rows": written, "into": place})
         return
     for table, rows in written.items():
-        echo(f"{table:<16}{rows:>8,} rows")
+        number, noun = counted(rows, "row").split()
+        echo(f"{table:<16}{number:>8} {noun}")
     say(f"into {place}")
 
 

@@ -21,7 +21,7 @@ def test_a_snapshot_of_the_account(run: Run, emulator: Emulator, tmp_path: Path)
     )
     shown = run("snapshot", "--into", into)
     assert shown.returncode == 0, shown.stderr
-    assert "esms_balances          1 rows" in shown.stdout
+    assert "esms_balances          1 row\n" in shown.stdout
     told = json.loads(run("snapshot", "--into", into, "--tables", "balances,templates", "--json").stdout)
     assert set(told["rows"]) == {"esms_balances", "esms_templates"}
     found = run("sql", "select distinct balance_vnd::integer as vnd from esms_balances", "--into", into, "--json")
