@@ -9,7 +9,7 @@ from prefect.logging import get_run_logger
 from pydantic import Field, field_validator
 
 from esms_connectors.gateway.client import EsmsClient
-from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
+from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.prefect.artifacts import show_run
 from esms_connectors.prefect.async_twins import async_twin
 from esms_connectors.prefect.blocks.credentials import EsmsCredentials
@@ -130,13 +130,10 @@ def send_campaign(campaign: ChannelCampaign, *, plan: dict[str, Any] | None = No
         rejects = campaign.rejects_file()
         if rejects is not None:
             stack.enter_context(rejects)
-
-        def sleep(seconds: float) -> None:
-            if account.stop.wait(seconds):
-                raise EsmsError("The run was told to stop; the same run started again continues.")
-
         try:
-            return _run(campaign, opened, {"brandname": block.brandname, "oa_id": oa_id}, plan, rejects, tell, sleep)
+            return _run(
+                campaign, opened, {"brandname": block.brandname, "oa_id": oa_id}, plan, rejects, tell, account.sleep
+            )
         finally:
             run = ledger.summary(campaign.run_key)
             if run.total or run.skipped:
@@ -219,11 +216,6 @@ def tell_by_ladder(
     """
     named = run_key_or_try(alert_key, "alert_key", "alert")
     with borrow_account(credentials) as account, borrow_ledger(ledger) as opened:
-
-        def sleep(seconds: float) -> None:
-            if account.stop.wait(seconds):
-                raise EsmsError("The run was told to stop; the same run started again continues.")
-
         journey = alert_ladder(
             account.client,
             opened,
@@ -235,4 +227,4 @@ def tell_by_ladder(
             poll_seconds=poll_seconds,
             guard=account.block.guard_in_force(),
         )
-        return journey.run(sleep=sleep).as_dict()
+        return journey.run(sleep=account.sleep).as_dict()

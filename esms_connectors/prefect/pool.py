@@ -23,7 +23,7 @@ from prefect.context import FlowRunContext, TaskRunContext
 from prefect.exceptions import ObjectNotFound
 
 from esms_connectors.gateway.client import EsmsClient
-from esms_connectors.gateway.errors import ConfigurationError
+from esms_connectors.gateway.errors import ConfigurationError, EsmsError
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.ledger import Ledger
 from esms_connectors.prefect.blocks.base import EsmsBlock, load_block
@@ -111,6 +111,16 @@ class Account:
 
     def __post_init__(self) -> None:
         self.client = self.client.only_while(lambda: not self.stop.is_set())
+
+    def sleep(self, seconds: float) -> None:
+        """
+        Wait between two steps.
+
+        Raises:
+            EsmsError: the run was told to stop.
+        """
+        if self.stop.wait(seconds):
+            raise EsmsError("The run was told to stop; the same run started again continues.")
 
     def stop_with(self, flow_run_id: UUID) -> None:
         """Set `stop` when that run is cancelled or has ended. Its own process gets a signal; workers do not."""
