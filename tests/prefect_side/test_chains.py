@@ -25,6 +25,7 @@ from esms_connectors.prefect import (
     delivery_report,
     tell_by_ladder,
 )
+from esms_connectors.prefect.pool import borrow_account
 
 VALUES = ["customer_name", "service", "code", "date"]
 
@@ -216,3 +217,11 @@ def test_the_example_does_what_its_first_line_says(
         assert [step["accepted"] for step in told["steps"]] == [3, 1]
         assert told["steps"][1]["reasons"] == {"failed": 1}
     assert gateway.message_count == 4
+
+
+def test_a_wait_between_steps_ends_when_the_run_is_told_to_stop(credentials: EsmsCredentials) -> None:
+    with borrow_account(credentials) as account:
+        account.sleep(0)
+        account.stop.set()
+        with pytest.raises(EsmsError, match="told to stop"):
+            account.sleep(3600)
