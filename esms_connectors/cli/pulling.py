@@ -267,9 +267,9 @@ def sql(query: str, address: str, limit: int, as_csv: bool, as_json: bool) -> No
       esms sql "select * from esms_sent_messages" --into "./sent-data?format=csv" --csv > messages.csv
     """
     need_columns(address)
-    from esms_connectors.warehouse.asking import ask_warehouse
+    from esms_connectors.warehouse.querying import query_warehouse
 
-    names, rows = ask_warehouse(address, query, limit)
+    names, rows = query_warehouse(address, query, limit)
     if as_json:
         print_json([dict(zip(names, row, strict=True)) for row in rows])
         return

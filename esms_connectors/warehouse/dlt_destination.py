@@ -56,7 +56,7 @@ from esms_connectors.warehouse.merging import (
     read_load,
     utc,
 )
-from esms_connectors.warehouse.stored_elsewhere import NO_TIME, SentOn, StoredElsewhere
+from esms_connectors.warehouse.moved_rows import NO_TIME, MovedRows, SentOn
 
 if TYPE_CHECKING:
     import duckdb
@@ -79,9 +79,9 @@ ON stored.{row_key} = line.{row_key} AND (stored.{load_number} < line.{load_numb
     OR (stored.{load_number} = line.{load_number} AND stored.{changed_at} < line.{observed_at}))
 WHERE stored.{window_start} <= %s AND stored.{window_end} >= %s
 """
-# Rows of other windows than those that touch the merged one, see `stored_elsewhere`.
+# Rows of other windows than those that touch the merged one, see `moved_rows`.
 _ELSEWHERE = "SELECT {row_key} FROM {esms_sent_messages} WHERE NOT ({window_start} <= %s AND {window_end} >= %s) AND "
-_ADRIFT = (
+_MOVABLE = (
     "{window_start} <= %s AND {window_end} >= %s AND ({state} NOT IN (" + FINAL + ") OR "
     "({sent_at} > %s AND NOT {sent_at} BETWEEN {window_start} AND {window_end}))"
 )
@@ -428,7 +428,7 @@ class DltWarehouse(Warehouse):
         )
 
 
-class _OtherWindows(StoredElsewhere):
+class _OtherWindows(MovedRows):
     """Rows of a load that the destination holds under windows that do not touch that of the load."""
 
     def __init__(self, warehouse: DltWarehouse, connection: duckdb.DuckDBPyConnection, window: SentWindow) -> None:
@@ -438,7 +438,7 @@ class _OtherWindows(StoredElsewhere):
 
     def _begin(self) -> None:
         start, end = self._near
-        self._note(self._keys(_ADRIFT, utc(end), utc(start), NO_TIME))
+        self._note(self._keys(_MOVABLE, utc(end), utc(start), NO_TIME))
 
     def _look_at(self, days: Sequence[SentOn]) -> None:
         for _, first, last in days:

@@ -129,7 +129,7 @@ class DuckDbWarehouse(Warehouse):
     def put_group(self, table: GroupedTable, group: str, rows: Sequence[tuple[object, ...]]) -> None:
         def work(connection: duckdb.DuckDBPyConnection) -> None:
             connection.execute(table.create)
-            connection.execute(table.make_way("?"), [group])
+            connection.execute(table.delete_group("?"), [group])
             if rows:
                 connection.executemany(table.insert("?"), [list(row) for row in rows])
 

@@ -16,7 +16,7 @@ from esms_connectors.warehouse.contract import MESSAGES
 from esms_connectors.warehouse.file_tables import FileTables, Partition, in_partition
 from esms_connectors.warehouse.known_keys import NEAR
 from esms_connectors.warehouse.merge_sql import FINAL
-from esms_connectors.warehouse.stored_elsewhere import SentOn, StoredElsewhere
+from esms_connectors.warehouse.moved_rows import MovedRows, SentOn
 
 if TYPE_CHECKING:
     import duckdb
@@ -35,7 +35,7 @@ DELETE FROM {MESSAGES} WHERE rowid IN (SELECT rowid FROM (
 """
 
 
-class OtherDays(StoredElsewhere):
+class OtherDays(MovedRows):
     """
     Rows of a window that other days hold: the second that a window shares with the previous or next day, and rows that
     an odd gateway lists under several days. For these a whole day joins the merge, and is written with it.
@@ -66,10 +66,10 @@ class OtherDays(StoredElsewhere):
         self._seen = {one: self._read_keys(one) for one in neighbours}
 
     def _begin(self) -> None:
-        for day in self._tables.adrift_days(self._own.sms_type):
+        for day in self._tables.movable_days(self._own.sms_type):
             if day != self._own.day and abs(day - self._own.day) <= NEAR:
                 one = Partition(self._own.sms_type, day)
-                self._note(self._tables.adrift(one, self._scratch), day, are_hashes=True)
+                self._note(self._tables.movable(one, self._scratch), day, are_hashes=True)
 
     def _look_at(self, days: Sequence[SentOn]) -> None:
         for sent in days:

@@ -22,16 +22,16 @@ from esms_connectors.warehouse.contract import HISTORY, LOADS, MESSAGES, Warehou
 from esms_connectors.warehouse.errors import refusals
 from esms_connectors.warehouse.file_formats import read_file, write_file
 from esms_connectors.warehouse.file_store import FileStore, Transaction
-from esms_connectors.warehouse.known_keys import ADRIFT
+from esms_connectors.warehouse.known_keys import MOVABLE
 from esms_connectors.warehouse.merge_database import insert, literal, schema_of, select
-from esms_connectors.warehouse.stored_elsewhere import HASH, HASHES
+from esms_connectors.warehouse.moved_rows import HASH, HASHES
 
 if TYPE_CHECKING:
     import duckdb
 
 FILE_NAMES = {MESSAGES: "messages", HISTORY: "history", LOADS: "loads"}
 # Beside the tables, where readers of these do not look.
-_ADRIFT = "_esms_adrift"
+_MOVABLE = "_esms_adrift"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -127,14 +127,14 @@ class FileTables:
     def fill(self, connection: duckdb.DuckDBPyConnection, table: str, partition: Partition, scratch: Path) -> None:
         insert(connection, table, self.read(table, partition, scratch))
 
-    def adrift(self, partition: Partition, scratch: Path) -> Iterator[pa.RecordBatch]:
-        """Hashes of the keys of rows that were not final, or were sent outside their window."""
-        return self._read(self._adrift_path(partition), HASHES, scratch)
+    def movable(self, partition: Partition, scratch: Path) -> Iterator[pa.RecordBatch]:
+        """Hashes of the keys of rows that may be listed under another day, see `known_keys.MOVABLE`."""
+        return self._read(self._movable_path(partition), HASHES, scratch)
 
-    def adrift_days(self, sms_type: int) -> list[date]:
+    def movable_days(self, sms_type: int) -> list[date]:
         """The days that have such rows."""
         names = [
-            path.rpartition("/day=")[2].partition(".")[0] for path in self.store.find(f"{_ADRIFT}/type={sms_type}")
+            path.rpartition("/day=")[2].partition(".")[0] for path in self.store.find(f"{_MOVABLE}/type={sms_type}")
         ]
         return [date.fromisoformat(name) for name in names]
 
@@ -149,8 +149,8 @@ class FileTables:
         if not self.store.is_local:
             found.unlink(missing_ok=True)
 
-    def _adrift_path(self, partition: Partition) -> str:
-        return f"{_ADRIFT}/type={partition.sms_type}/day={partition.day}.{self.kind}"
+    def _movable_path(self, partition: Partition) -> str:
+        return f"{_MOVABLE}/type={partition.sms_type}/day={partition.day}.{self.kind}"
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
@@ -162,11 +162,11 @@ class FileTables:
         # In order of arrival, by time: sorting by key would double the time and the memory.
         where = in_partition(one)
         self.write(MESSAGES, one, files, select(connection, f"FROM {MESSAGES} WHERE {where}"))
-        adrift = f"FROM {MESSAGES} AS stored WHERE {where} AND {ADRIFT}"
-        is_there = one.day in self.adrift_days(one.sms_type)
-        if is_there or connection.execute(f"SELECT 1 {adrift} LIMIT 1").fetchall():
-            hashes = select(connection, f"SELECT {HASH.format('row_key')} AS key_hash {adrift}")
-            self.write_aside(files.replace(self._adrift_path(one)), HASHES, hashes)
+        movable = f"FROM {MESSAGES} AS stored WHERE {where} AND {MOVABLE}"
+        is_there = one.day in self.movable_days(one.sms_type)
+        if is_there or connection.execute(f"SELECT 1 {movable} LIMIT 1").fetchall():
+            hashes = select(connection, f"SELECT {HASH.format('row_key')} AS key_hash {movable}")
+            self.write_aside(files.replace(self._movable_path(one)), HASHES, hashes)
 
     def add_history(
         self, connection: duckdb.DuckDBPyConnection, one: Partition, files: Transaction, scratch: Path
@@ -177,14 +177,14 @@ class FileTables:
             lines = chain(self.read(HISTORY, one, scratch), select(connection, f"{new} ORDER BY row_key"))
             self.write(HISTORY, one, files, lines)
 
-    def forget_adrift(self, partition: Partition, keys: Sequence[str], files: Transaction, scratch: Path) -> None:
+    def forget_movable(self, partition: Partition, keys: Sequence[str], files: Transaction, scratch: Path) -> None:
         """Remove keys that are erased."""
-        if partition.day in self.adrift_days(partition.sms_type):
+        if partition.day in self.movable_days(partition.sms_type):
             erased = pa.array([hashlib.md5(key.encode(), usedforsecurity=False).hexdigest()[:16] for key in keys])
             others = (
-                batch.filter(pc.invert(pc.is_in(batch.column(0), erased))) for batch in self.adrift(partition, scratch)
+                batch.filter(pc.invert(pc.is_in(batch.column(0), erased))) for batch in self.movable(partition, scratch)
             )
-            self.write_aside(files.replace(self._adrift_path(partition)), HASHES, others)
+            self.write_aside(files.replace(self._movable_path(partition)), HASHES, others)
 
     def write_aside(self, into: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
         """Write rows to a local file that is moved into place later."""

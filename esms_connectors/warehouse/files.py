@@ -285,7 +285,7 @@ class FilesWarehouse(Warehouse):
                     )
                     self._tables.write(table, partition, files, others)
                     removed[table] = found
-            self._tables.forget_adrift(partition, keys.to_pylist(), files, scratch)
+            self._tables.forget_movable(partition, keys.to_pylist(), files, scratch)
             self._tables.expect_versions(versions)
             files.commit()
         return removed

@@ -51,7 +51,7 @@ class GroupedTable:
         """The statement for one row; `mark` is the driver's placeholder."""
         return f"INSERT INTO {self.name} VALUES ({', '.join([mark] * len(self.types))})"
 
-    def make_way(self, mark: str) -> str:
+    def delete_group(self, mark: str) -> str:
         """The statement that removes a group."""
         return f"DELETE FROM {self.name} WHERE {self.group} = {mark}"
 

@@ -22,15 +22,16 @@ NEAR = timedelta(days=31)  # older rows that are not final are not searched for 
 SENT_OUTSIDE = "{0}.sent_at > TIMESTAMPTZ '2000-01-01' AND NOT {0}.sent_at BETWEEN {0}.window_start AND {0}.window_end"
 _OTHERS = f"{MESSAGES} AS stored WHERE NOT ({TOUCHES})"
 # As hashes, because a day may leave a million rows that are not final; a collision only costs a lookup.
-_ADRIFT = Staged("esms_adrift", "key_hash ubigint")
-ADRIFT = f"(stored.state NOT IN ({FINAL}) OR {SENT_OUTSIDE.format('stored')})"
-_KEEP_ADRIFT = f"""
+_MOVABLE = Staged("esms_movable", "key_hash ubigint")
+# Rows that may be listed under another window later: not final, or sent outside their window.
+MOVABLE = f"(stored.state NOT IN ({FINAL}) OR {SENT_OUTSIDE.format('stored')})"
+_KEEP_MOVABLE = f"""
 SELECT hash(stored.row_key) AS key_hash FROM {_OTHERS}
-    AND stored.window_start <= $near_end AND stored.window_end >= $near_start AND {ADRIFT}
+    AND stored.window_start <= $near_end AND stored.window_end >= $near_start AND {MOVABLE}
 """
 _SUSPECTS = f"""
 SELECT row_key FROM {CHUNK.name} AS chunk
-WHERE (hash(row_key) IN (SELECT key_hash FROM {_ADRIFT.name}) OR {SENT_OUTSIDE.format("chunk")}) {{which}}
+WHERE (hash(row_key) IN (SELECT key_hash FROM {_MOVABLE.name}) OR {SENT_OUTSIDE.format("chunk")}) {{which}}
 """
 _ELSEWHERE = Staged("esms_elsewhere", "row_key text")
 _KEEP_ELSEWHERE = f"""
@@ -68,7 +69,7 @@ class KnownKeys:
         Args:
             rows: a FROM clause whose rows have a `row_key`.
         """
-        # The caller may have added rows to the table meanwhile, see `stored_elsewhere`.
+        # The caller may have added rows to the table meanwhile, see `moved_rows`.
         if _stored_rows(self._session) != self._stored:
             self._session.change("CREATE OR REPLACE TEMPORARY TABLE esms_known (key_hash ubigint)")
             self._put(f"{MESSAGES} AS stored WHERE true {self._where}")
@@ -104,9 +105,9 @@ class OtherWindows:
 
     def condition(self, which: str = "") -> str:
         """A condition on `stored` that selects the chunk's rows, if some are stored elsewhere; else empty."""
-        # Others than the merge may have added rows to the table meanwhile, see `stored_elsewhere`.
+        # Others than the merge may have added rows to the table meanwhile, see `moved_rows`.
         if (stored := _stored_rows(self._session)) != self._stored:
-            self._session.keep(_ADRIFT, _KEEP_ADRIFT, **self._parameters)
+            self._session.keep(_MOVABLE, _KEEP_MOVABLE, **self._parameters)
             self._stored = stored
         if not list(self._session.read(f"{_SUSPECTS.format(which=which)} LIMIT 1")):
             return ""

@@ -132,7 +132,7 @@ class MySqlWarehouse(TransactionalWarehouse):
             columns = columns_as_mysql(table.types.items(), _MySqlSession(connection).collation())
             cursor.execute(f"CREATE TABLE IF NOT EXISTS {table.name} {columns}")  # first, because it commits
             connection.begin()
-            cursor.execute(table.make_way("%s"), [group])
+            cursor.execute(table.delete_group("%s"), [group])
             cursor.executemany(table.insert("%s"), [[_plain(value) for value in row] for row in rows])
             connection.commit()
 

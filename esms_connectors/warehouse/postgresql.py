@@ -326,7 +326,7 @@ class _PostgresSession:
 
     def put_group(self, table: GroupedTable, group: str, rows: Sequence[tuple[object, ...]]) -> None:
         self._connection.execute(table.create.encode())
-        self._connection.execute(table.make_way("%s").encode(), [group])
+        self._connection.execute(table.delete_group("%s").encode(), [group])
         with self._connection.cursor() as cursor:
             cursor.executemany(table.insert("%s").encode(), rows)
 

@@ -32,10 +32,10 @@ from targets import (
 
 from esms_connectors.databases.postgresql import LIBPQ_OPTIONS
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError
-from esms_connectors.warehouse.asking import ask_warehouse
 from esms_connectors.warehouse.contract import COLUMNS, HISTORY, LOADS, MESSAGES, TABLES, MergeCounts, Person
 from esms_connectors.warehouse.contract import WarehouseError as Refused
 from esms_connectors.warehouse.postgresql import PostgresWarehouse
+from esms_connectors.warehouse.querying import query_warehouse
 
 PASSWORD = "s3cr:t/p@ss word"
 
@@ -398,7 +398,7 @@ def test_a_query_sees_the_schema_and_the_options_of_the_address(target: Target) 
     merge(target, [row(1)])
     asked = "SELECT count(*), current_setting('work_mem'), current_setting('TimeZone') FROM esms_sent_messages"
     for address in (target.address, target.address + "&options=-cwork_mem%3D77kB"):
-        found = ask_warehouse(address, asked, 10)
+        found = query_warehouse(address, asked, 10)
         assert found.rows[0][0] == 1
         assert found.rows[0][2] == "Asia/Ho_Chi_Minh"
     assert found.rows[0][1] == "77kB"

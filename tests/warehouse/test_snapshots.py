@@ -16,7 +16,7 @@ from esms_connectors.emulator import DEMO_OA_ID, DEMO_TEMPLATE_ID, Emulator
 from esms_connectors.emulator.faults import code
 from esms_connectors.gateway.errors import AuthenticationError
 from esms_connectors.warehouse import open_warehouse
-from esms_connectors.warehouse.asking import ask_warehouse
+from esms_connectors.warehouse.querying import query_warehouse
 from esms_connectors.warehouse.snapshots import SNAPSHOT_TABLES, take_snapshot
 
 PARAMS = {"customer_name": "Chị Hương", "service": "Gội đầu", "code": "KH1", "date": "19/03/2025"}
@@ -138,7 +138,7 @@ def test_a_folder_answers_queries_on_what_stands_beside_the_messages(tmp_path: P
             taken = moment.add(hours=hours)
             about = (taken.isoformat(), taken, "0012345678901234567", amount)
             warehouse.put_group(SNAPSHOT_TABLES["balances"], taken.isoformat(), [about])
-    found = ask_warehouse(
+    found = query_warehouse(
         address, "SELECT user_id, balance_vnd, taken_at > '2026-11-02 12:30' FROM esms_balances ORDER BY taken_at", 9
     )
     assert [*map(tuple, found.rows)] == [

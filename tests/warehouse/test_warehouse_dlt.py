@@ -15,9 +15,9 @@ from targets import DELIVERED, PENDING, SENT, Target, key_of, merge, row
 
 from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.warehouse import open_warehouse
+from esms_connectors.warehouse.addresses import absolute_address
 from esms_connectors.warehouse.contract import HISTORY, LOADS, MESSAGES, MergeCounts, WarehouseError
 from esms_connectors.warehouse.dlt_destination import DltWarehouse
-from esms_connectors.warehouse.places import absolute_address
 
 
 @pytest.mark.in_turn

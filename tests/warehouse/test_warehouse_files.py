@@ -179,7 +179,7 @@ def die_in_a_merge(lake: Path, call: str, calls: int) -> None:
 @pytest.mark.parametrize(
     ("moves", "is_decided"),
     [(0, False), (1, True), (2, True), (3, True), (4, True)],
-    ids=["before", "none", "history", "rows", "adrift"],
+    ids=["before", "none", "history", "rows", "movable"],
 )
 def test_a_writer_that_dies_between_the_moves(lake: Path, files: FilesWarehouse, moves: int, is_decided: bool) -> None:
     """Once it has decided, the next call finishes for it; before, nothing happened. No line is doubled or lost."""
@@ -406,7 +406,7 @@ def test_a_store_that_fails_at_any_call(failing: type[FailingStore], calls: int)
     assert caught.value.__context__ is None
     failing.left = 10**9
     again = FilesWarehouse("failing://bucket/lake")
-    is_decided = calls > 4  # three files, the keys that are adrift, and the decision
+    is_decided = calls > 4  # three files, the keys of movable rows, and the decision
     assert [load.load_count for load in again.loads()] == [2 if is_decided else 1]
     assert merge(again, [row(1, SENT)], minute=6) == MergeCounts(**{"unchanged" if is_decided else "changed": 1})
     (history,) = (path for path in failing.store if path.endswith("history.parquet"))

@@ -63,7 +63,7 @@ class EsmsWarehouse(EsmsBlock):
             ConfigurationError: it cannot be used, needs an extra, or is a file that would be deleted after the run.
         """
         from esms_connectors.warehouse import open_warehouse
-        from esms_connectors.warehouse.places import local_path
+        from esms_connectors.warehouse.addresses import local_path
 
         url = self.url.get_secret_value()
         if self._block_document_id is not None:
@@ -72,7 +72,7 @@ class EsmsWarehouse(EsmsBlock):
         return open_warehouse(url)
 
     def _check_before_saving(self) -> None:
-        from esms_connectors.warehouse.places import absolute_address, local_path
+        from esms_connectors.warehouse.addresses import absolute_address, local_path
 
         url = absolute_address(self.url.get_secret_value())
         check_lasts(local_path(url), "The warehouse")

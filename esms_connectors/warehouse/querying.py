@@ -27,7 +27,7 @@ class Found(NamedTuple):
     rows: Sequence[Sequence[Any]]
 
 
-def ask_warehouse(address: str, query: str, limit: int) -> Found:
+def query_warehouse(address: str, query: str, limit: int) -> Found:
     """
     Return at most `limit` rows of a query. The query cannot change anything; times are in Vietnamese local time.
 
@@ -57,7 +57,7 @@ def _ask_duckdb(path: str, query: str, limit: int) -> Found:
 
     # read_only protects this file; without external access no statement can write other files or load code.
     settings: dict[str, Any] = {"enable_external_access": "false"}
-    with _told_by_duckdb(path), duckdb.connect(path, read_only=True, config=settings) as connection:
+    with _duckdb_errors(path), duckdb.connect(path, read_only=True, config=settings) as connection:
         return _fetch(connection, query, limit)
 
 
@@ -78,7 +78,7 @@ def _ask_files(address: str, query: str, limit: int) -> Found:
     kind = next((part.partition("=")[2] for part in settings.split("&") if part.startswith("format=")), "parquet")
     if kind not in _FORMATS:
         raise InvalidRequestError(f"format is parquet, csv or jsonl, not {kind!r}.", field="into")
-    with _told_by_duckdb(str(folder)), duckdb.connect() as connection:
+    with _duckdb_errors(str(folder)), duckdb.connect() as connection:
         for table in (MESSAGES, HISTORY, LOADS):
             if files := sorted((folder / table).glob(f"day=*/type=*/*.{kind}*")):
                 connection.execute(f"CREATE TABLE {table} AS {_from(kind, files)}")
@@ -116,7 +116,7 @@ def _fetch(connection: Any, query: str, limit: int) -> Found:
 
 
 @contextmanager
-def _told_by_duckdb(path: str) -> Iterator[None]:
+def _duckdb_errors(path: str) -> Iterator[None]:
     import duckdb
 
     failure: EsmsError | None = None

@@ -51,7 +51,7 @@ class SentOn(NamedTuple):
     last: datetime
 
 
-class StoredElsewhere(abc.ABC):
+class MovedRows(abc.ABC):
     """
     Looks for incoming rows among those stored within a month under other windows:
 
