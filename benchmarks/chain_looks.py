@@ -26,7 +26,7 @@ from esms_connectors.ledger.journeys import StepLink
 from esms_connectors.recipients import Recipients
 from esms_connectors.sending.bulk import send_bulk
 from esms_connectors.sending.channels import ZnsChannel
-from esms_connectors.sending.steps.whole import people_of
+from esms_connectors.sending.steps.people import people_of
 
 RUN_KEY = "looked-at"
 

@@ -8,7 +8,7 @@ import pytest
 
 from esms_connectors import ConfigurationError
 from esms_connectors.ledger import Ledger
-from esms_connectors.ledger.places import absolute_ledger_url, ledger_file
+from esms_connectors.ledger.addresses import absolute_ledger_url, ledger_file
 from esms_connectors.warehouse import open_warehouse
 from esms_connectors.warehouse.addresses import absolute_address, local_path
 

@@ -291,7 +291,7 @@ class CampaignOperator(SendingOperator):
         return self.execute(context)
 
     def _quiet_seconds(self, context: Context, unreachable: str) -> float | None:
-        from esms_connectors.sending.steps.whole import quiet_seconds
+        from esms_connectors.sending.steps.people import quiet_seconds
 
         hook = EsmsHook(self.esms_conn_id)
         with hook.get_conn() as client, self._open_ledger(hook, context) as ledger:
@@ -387,7 +387,7 @@ class CampaignOperator(SendingOperator):
 
     def _journey_of(self, context: Context, campaign: Campaign, settings: Settings) -> Any:
         from esms_connectors.sending.steps import Journey
-        from esms_connectors.sending.steps.plain import read_step
+        from esms_connectors.sending.steps.parsing import read_step
 
         if not (given := self.rendered("fallback", context)):
             return None
@@ -440,7 +440,7 @@ class CampaignOperator(SendingOperator):
 
     def _channel_of(self, client: EsmsClient, settings: Settings, context: Context, more: dict[str, Any]) -> Channel:
         from esms_connectors.airflow.arguments import checked_text, path, text
-        from esms_connectors.sending.channels.making import make_channel
+        from esms_connectors.sending.channels.factory import make_channel
 
         given = {
             "template_id": text(self.template_id, "template_id"),

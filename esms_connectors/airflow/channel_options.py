@@ -17,13 +17,13 @@ def with_defaults(channel: str, given: Mapping[str, Any], settings: Settings) ->
         ConfigurationError: a required option is in neither.
     """
     from esms_connectors.gateway.errors import ConfigurationError
-    from esms_connectors.sending.channels.making import takes
+    from esms_connectors.sending.channels.factory import has_option
 
     usual = {"template_id": settings.template_id, "oa_id": settings.oa_id, "brandname": settings.brandname}
     if channel == "call":
         # The template of a call is a script, not a ZNS template.
         del usual["template_id"]
-    wanted = {name: given.get(name) or value for name, value in usual.items() if takes(channel, name)}
+    wanted = {name: given.get(name) or value for name, value in usual.items() if has_option(channel, name)}
     if missing := [name for name, value in wanted.items() if not value]:
         raise ConfigurationError(f"Give {' and '.join(missing)}, here or in the eSMS connection: {channel} needs it.")
     return {**given, **wanted}

@@ -256,9 +256,9 @@ def _month(value: Any) -> None:
 
 
 def _after(value: Any) -> None:
-    from esms_connectors.sending.spans import read_span
+    from esms_connectors.sending.durations import read_duration
 
-    read_span(value, "after")
+    read_duration(value, "after")
 
 
 def _encoding(value: Any) -> None:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
 from esms_connectors.airflow.arguments import point_in_time, read_types, share, whole_number
-from esms_connectors.airflow.awaiting import poller_of_sent, senders_of
 from esms_connectors.airflow.base import EsmsTask
 from esms_connectors.airflow.framework import AirflowFailException, AirflowSensorTimeout, AirflowSkipException, conf
 from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
+from esms_connectors.airflow.pollers import poller_of_sent, senders_of
 from esms_connectors.airflow.retry import EsmsTaskError
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from esms_connectors.delivery.polling import (
         DeliveryCounts,
         DeliveryGoal,
-        Looks,
         PollBackoff,
+        Poller,
         Verdict,
     )
 
@@ -127,7 +127,7 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         self.hide_arguments(ledger_url=ledger_url)
         self.deferrable = deferrable
         self.check_given()
-        self._polling: tuple[Looks, PollBackoff] | None = None
+        self._polling: tuple[Poller, PollBackoff] | None = None
         self._ends: Any = None
         self._failed_looks = 0
 
@@ -146,8 +146,8 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         return self._look_or_defer(context)
 
     def _look_or_defer(self, context: Context) -> dict[str, Any] | None:
+        from esms_connectors.delivery.combined import CombinedPoller
         from esms_connectors.delivery.polling import DeliveryPoller
-        from esms_connectors.delivery.several import SeveralPollers
 
         with self.working():
             verdict, counts = self._look(context)
@@ -163,7 +163,7 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
 
         (poller, backoff), goal = self._poller_and_backoff(context), self._goal()
         self.log.info("%s; deferred until %s at the latest", counts, self._ends)
-        pollers = poller.pollers if isinstance(poller, SeveralPollers) else (poller,)
+        pollers = poller.pollers if isinstance(poller, CombinedPoller) else (poller,)
         targets = [one.target.as_dict() for one in pollers if isinstance(one, DeliveryPoller)]
         if len(targets) < len(pollers):
             self._defer_chain(backoff.failures)
@@ -252,7 +252,7 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         backoff.after_answer()
         return goal.judge(counts, now=_now(), deadline=self._ends), counts
 
-    def _poller_and_backoff(self, context: Context) -> tuple[Looks, PollBackoff]:
+    def _poller_and_backoff(self, context: Context) -> tuple[Poller, PollBackoff]:
         """Made at the first poll of this process."""
         from esms_connectors.delivery.polling import PollBackoff
 
@@ -285,7 +285,7 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
     def _deadline(self, context: Context) -> Any:
         return point_in_time(self.deadline, "deadline", context) or _now().add(seconds=int(self.timeout))
 
-    def _poller_of(self, hook: EsmsHook, context: Context) -> Looks:
+    def _poller_of(self, hook: EsmsHook, context: Context) -> Poller:
         from functools import partial
 
         from esms_connectors.airflow.arguments import text

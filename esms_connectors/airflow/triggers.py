@@ -81,7 +81,7 @@ class DeliveryStatusTrigger(BaseTrigger):
     async def _wait(self) -> dict[str, Any]:
         import pendulum
 
-        from esms_connectors.airflow.awaiting import together
+        from esms_connectors.delivery.combined import combined
         from esms_connectors.delivery.polling import DeliveryGoal, DeliveryPoller, PollBackoff, Verdict
         from esms_connectors.delivery.target import target_from_dict
         from esms_connectors.gateway.times import parse_iso
@@ -89,7 +89,7 @@ class DeliveryStatusTrigger(BaseTrigger):
         goal = DeliveryGoal(self.final_share, self.delivered_share)
         backoff = PollBackoff(max(self.poll_seconds, FIRST_WAIT_SECONDS), self.max_failures)
         targets = [self.target] if isinstance(self.target, dict) else self.target
-        poller = together([DeliveryPoller(target_from_dict(one)) for one in targets])
+        poller = combined([DeliveryPoller(target_from_dict(one)) for one in targets])
         deadline = parse_iso(self.deadline)
         client = await EsmsHook(self.esms_conn_id).aget_conn()
         try:

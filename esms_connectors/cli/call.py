@@ -81,10 +81,7 @@ def _command(name: str) -> click.Command:
             arguments.setdefault("request_id", random_request_id())
         with open_client(base_url, sandbox) as client:
             answer = call_operation(client, operation.name, arguments, show_phones=show_phones)
-        if as_json:
-            print_json(answer)
-        else:
-            show_answer(answer)
+        show_answer(answer, as_json=as_json)
 
     short = operation.summary.partition(". ")[0].rstrip(".")
     command = click.command(operation.name, help=_help(operation), short_help=short)(run)
@@ -159,14 +156,22 @@ def _completion(operation: Operation) -> Callable[[click.Context, click.Paramete
     return complete
 
 
-def show_answer(answer: Mapping[str, Any]) -> None:
-    """Print for humans: one line per field, one block per row."""
+def show_answer(answer: dict[str, Any], *, as_json: bool) -> None:
+    """Print an answer of the gateway as JSON, or for humans."""
+    if as_json:
+        print_json(answer)
+    else:
+        _show(answer)
+
+
+def _show(answer: Mapping[str, Any]) -> None:
+    """One line per field, one block per row."""
     rows = answer.get("rows")
     if set(answer) == {"rows", "count"} and isinstance(rows, list):
         for number, row in enumerate(rows):
             if number:
                 echo()
-            show_answer(row if isinstance(row, Mapping) else {"": row})
+            _show(row if isinstance(row, Mapping) else {"": row})
         say(counted(len(rows), "row"))
         return
     width = max(map(len, answer), default=0)

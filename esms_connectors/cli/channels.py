@@ -13,7 +13,7 @@ from esms_connectors.cli.settings import complete_files
 from esms_connectors.cli.steps import CampaignCommand
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.sending.channels import Channel
-from esms_connectors.sending.channels.making import make_channel
+from esms_connectors.sending.channels.factory import make_channel
 
 _PLACEHOLDERS = (
     "`{column}` in the text is replaced by the row's value; column names may have any case, spaces and accents; `{{` "

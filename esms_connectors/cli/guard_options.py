@@ -77,7 +77,7 @@ def ledger_there(opened: contextlib.ExitStack, url: str | None, *, needed: bool)
     if not needed:
         if importlib.util.find_spec("sqlalchemy") is None:
             return None
-        from esms_connectors.ledger.places import ledger_file
+        from esms_connectors.ledger.addresses import ledger_file
 
         path = ledger_file(url)
         if path is not None and not path.is_file():

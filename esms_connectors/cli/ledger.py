@@ -24,7 +24,7 @@ from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.redaction import mask_phone, mask_phones
 from esms_connectors.ledger import SendState
-from esms_connectors.recipients.places import OutputFile
+from esms_connectors.recipients.output_files import OutputFile
 from esms_connectors.sending.reconcile import reconcile
 from esms_connectors.sending.resend import RowChoice, release_rows
 from esms_connectors.sending.result import run_words

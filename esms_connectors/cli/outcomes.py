@@ -16,7 +16,7 @@ from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.redaction import mask_phones
 from esms_connectors.recipients.columns import PHONE_KEY
-from esms_connectors.recipients.places import OutputFile
+from esms_connectors.recipients.output_files import OutputFile
 from esms_connectors.sending.steps.outcomes import OUTCOME_COLUMNS, Outcome, outcomes_of
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from esms_connectors.cli.helping import in_language
+from esms_connectors.cli.help_texts import in_language
 from esms_connectors.cli.language import error_kind, language_first, tr
 from esms_connectors.cli.signals import Stop
 from esms_connectors.cli.streams import patient_streams, until_closed

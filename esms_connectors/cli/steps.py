@@ -13,10 +13,10 @@ from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.ledger import Ledger
 from esms_connectors.recipients.sources import Source
 from esms_connectors.sending.campaign import Campaign
-from esms_connectors.sending.channels.making import read_channel
-from esms_connectors.sending.spans import read_span
+from esms_connectors.sending.channels.factory import read_channel
+from esms_connectors.sending.durations import read_duration
 from esms_connectors.sending.steps import Journey
-from esms_connectors.sending.steps.plain import read_step
+from esms_connectors.sending.steps.parsing import read_step
 from esms_connectors.sending.steps.unreached import undelivered
 
 _ELSE = "--else"
@@ -78,7 +78,7 @@ def check_source(source: str | None, run_key: str | None, after: str | None) -> 
     if after is not None:
         if run_key is None:
             raise InvalidRequestError("--undelivered-after goes with --from-undelivered.", field="undelivered_after")
-        read_span(after, "--undelivered-after")
+        read_duration(after, "--undelivered-after")
 
 
 def _step_command() -> click.Command:

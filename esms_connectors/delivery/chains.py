@@ -7,15 +7,15 @@ from contextlib import AbstractContextManager, nullcontext
 
 from pendulum import DateTime
 
-from esms_connectors.delivery.polling import DeliveryCounts, DeliveryPoller, Looks
+from esms_connectors.delivery.polling import DeliveryCounts, DeliveryPoller, Poller
 from esms_connectors.delivery.target import target_of_run
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.states import DeliveryState
 from esms_connectors.ledger import Ledger
-from esms_connectors.sending.steps.looking import Seen
+from esms_connectors.sending.steps.message_states import Seen
+from esms_connectors.sending.steps.people import links_of, people_of
 from esms_connectors.sending.steps.result import PEOPLE
-from esms_connectors.sending.steps.whole import links_of, people_of
 
 OpenLedger = Callable[[], AbstractContextManager[Ledger]]
 
@@ -62,7 +62,7 @@ class ChainPoller:
         return self._counts
 
 
-def poller_of_run(ledger: Ledger, run_key: str, open_ledger: OpenLedger | None = None) -> Looks:
+def poller_of_run(ledger: Ledger, run_key: str, open_ledger: OpenLedger | None = None) -> Poller:
     """
     A poller for the messages of a run, or for the people of the chain that starts with it.
 

@@ -12,9 +12,8 @@ from pendulum import DateTime
 from esms_connectors.delivery.polling import LISTED_FAILURES, DeliveryCounts
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.states import DeliveryState, state_of_row
+from esms_connectors.sent_data.windows import CLOSED_AFTER
 
-# The gateway may list the latest messages with a delay, and clocks differ.
-CLOSED_AFTER = timedelta(minutes=2)
 # Waits between two polls of a span that is not settled; they double.
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(minutes=1), timedelta(minutes=30)
 

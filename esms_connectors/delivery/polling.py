@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import pendulum
 from pendulum import DateTime
 
 from esms_connectors.delivery.target import DeliveryTarget, target_of_ids, target_of_run
@@ -31,8 +30,10 @@ from esms_connectors.gateway.errors import (
     IncompleteAnswerError,
     MessageNotFoundError,
 )
+from esms_connectors.gateway.machine_clock import machine_time
 from esms_connectors.gateway.models import SendStatus, SentMessage
 from esms_connectors.gateway.states import DeliveryState, state_of_row, state_of_totals
+from esms_connectors.sent_data.windows import CLOSED_AFTER
 
 __all__ = [
     "DeliveryCounts",
@@ -51,8 +52,6 @@ FEW_IDS = 20
 LISTED_FAILURES = 100
 LONGEST_WAIT_SECONDS = 600.0
 
-# A window that ended this long ago is assumed to get no new rows.
-_CLOSED_SECONDS = 120
 _PIECES, _SHORTEST_PIECE_SECONDS, _LONGEST_PIECE_SECONDS = 24, 300, 86_400
 
 
@@ -219,7 +218,7 @@ class SentDataQuery:
 StatusQuery = StateQuery | ReportsQuery | SentDataQuery
 
 
-class Looks(Protocol):
+class Poller(Protocol):
     """An object that can be polled until its messages are final."""
 
     def look(self, client: EsmsClient, *, now: DateTime | None = None) -> DeliveryCounts:
@@ -264,10 +263,10 @@ class DeliveryPoller:
         Raises:
             GatewayError, NotSentError, OutcomeUnknownError, IncompleteAnswerError: earlier results are kept.
         """
-        now = now or pendulum.now("UTC")
+        now = now or machine_time()
         for question in self.queries():
             match question:
-                case SentDataQuery(start=start) if start > now.add(seconds=_CLOSED_SECONDS):
+                case SentDataQuery(start=start) if start > now + CLOSED_AFTER:
                     continue  # for a run that is scheduled for later
                 case StateQuery(message_id):
                     self._ask_status(client, message_id)
@@ -339,7 +338,7 @@ class DeliveryPoller:
         except IncompleteAnswerError:
             # Rows moved because messages were sent meanwhile. The states read are valid; the piece is read again.
             return
-        if all_final and (now - piece.end).total_seconds() >= _CLOSED_SECONDS:
+        if all_final and now - piece.end >= CLOSED_AFTER:
             self._settled.add(piece)
 
     def _is_of_campaign(self, message: SentMessage) -> bool:
@@ -451,14 +450,14 @@ def check_verdict(verdict: Verdict, counts: DeliveryCounts, goal: DeliveryGoal) 
 
 def wait_for_delivery(
     client: EsmsClient,
-    target: DeliveryTarget | Looks,
+    target: DeliveryTarget | Poller,
     goal: DeliveryGoal | None = None,
     *,
     deadline: DateTime,
     backoff: PollBackoff | None = None,
     progress: Callable[[DeliveryCounts], None] | None = None,
     sleep: Callable[[float], None] = time.sleep,
-    now: Callable[[], DateTime] | None = None,
+    now: Callable[[], DateTime] = machine_time,
 ) -> DeliveryCounts:
     """
     Poll until the goal is reached.
@@ -473,24 +472,19 @@ def wait_for_delivery(
         GatewayError, NotSentError, OutcomeUnknownError: the gateway could not be read repeatedly.
     """
     goal, backoff = goal or DeliveryGoal(), backoff or PollBackoff()
-    poller: Looks = DeliveryPoller(target) if isinstance(target, DeliveryTarget) else target
-    clock = now or _now
+    poller: Poller = DeliveryPoller(target) if isinstance(target, DeliveryTarget) else target
     while True:
         try:
-            counts = poller.look(client, now=clock())
+            counts = poller.look(client, now=now())
         except EsmsError as error:
-            if clock() >= deadline:
+            if now() >= deadline:
                 return check_verdict(Verdict.TIMED_OUT, poller.counts(), goal)
             wait = backoff.after_failure(error)
         else:
             if progress is not None:
                 progress(counts)
-            verdict = goal.judge(counts, now=clock(), deadline=deadline)
+            verdict = goal.judge(counts, now=now(), deadline=deadline)
             if verdict is not Verdict.WAIT:
                 return check_verdict(verdict, counts, goal)
             wait = backoff.after_answer()
-        sleep(max(0.0, min(wait, (deadline - clock()).total_seconds())))
-
-
-def _now() -> DateTime:
-    return pendulum.now("UTC")
+        sleep(max(0.0, min(wait, (deadline - now()).total_seconds())))

@@ -17,12 +17,10 @@ from esms_connectors.ledger import Ledger, SendState
 from esms_connectors.ledger.keys import check_run_key
 from esms_connectors.ledger.rows import SMS_TYPES_OF_KIND
 from esms_connectors.ledger.runs import send_at_of
+from esms_connectors.sent_data.windows import CLOCK_SLACK
 
 # As many as fit into an XCom or the arguments of a trigger; for more, use a ledger.
 MAX_IDS = 5_000
-
-# Tolerance for clock skew and for the gateway's whole seconds.
-_SLACK_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +160,7 @@ def target_of_run(ledger: Ledger, run_key: str) -> DeliveryTarget:
         expected=expected,
         message_ids=tuple(ids),
         campaign=about["campaign"],
-        start=start.subtract(seconds=_SLACK_SECONDS),
-        end=end.add(seconds=_SLACK_SECONDS),
+        start=start - CLOCK_SLACK,
+        end=end + CLOCK_SLACK,
         sms_types=tuple(int(one) for one in SMS_TYPES_OF_KIND[about["kind"]]),
     )

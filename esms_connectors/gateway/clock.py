@@ -56,14 +56,14 @@ class Times:
         first_attempt: lower bound for the time of a request sent at that moment.
         latest: upper bound of the gateway's time.
         window_start: first attempts from then on are certainly inside the duplicate window.
-        told: as in `GatewayClock`; if False, these are this machine's unconfirmed times.
+        answered: as in `GatewayClock`; if False, these are this machine's unconfirmed times.
     """
 
     moment: Moment
     first_attempt: DateTime
     latest: DateTime
     window_start: DateTime
-    told: bool
+    answered: bool
 
 
 class GatewayClock:
@@ -75,13 +75,13 @@ class GatewayClock:
         elapsed: seconds of a clock that is never adjusted and, where the system has one, counts during sleep.
 
     Attributes:
-        told: an answer had the time, or came without a `Date`: another reading call would not help.
+        answered: an answer has come, with the time or without a `Date`: another reading call would not help.
         confirmed: the times are the gateway's, not this machine's with a margin.
     """
 
     def __init__(self, now: Callable[[], DateTime], elapsed: Callable[[], float] | None = None) -> None:
         self._now, self._elapsed = now, elapsed or elapsed_seconds
-        self.told = self.confirmed = False
+        self.answered = self.confirmed = False
         self._steady = True
         self._warned = False
         self._reading = _unconfirmed(self.mark())
@@ -99,7 +99,7 @@ class GatewayClock:
             asked: when its request was made.
         """
         if date is None:
-            self.told = True
+            self.answered = True
             return
         here = self.mark()
         travelled = timedelta(seconds=max(0.0, here.elapsed - asked.elapsed))
@@ -113,7 +113,7 @@ class GatewayClock:
             careful = _unconfirmed(here)
             reading = _Reading(here, min(reading.earliest, careful.earliest), max(reading.latest, careful.latest))
         self._reading = reading
-        self.told = self.confirmed = True
+        self.answered = self.confirmed = True
         self._warn(here.local, reading)
 
     def _follows(self, reading: _Reading) -> bool:
@@ -152,10 +152,10 @@ class GatewayClock:
 
     def times(self) -> Times:
         """The gateway's time now."""
-        moment, told = self.mark(), self.told
+        moment, answered = self.mark(), self.answered
         latest = self.latest(moment)
-        first = self.earliest(moment) if told else moment.local
-        return Times(moment, first, latest, duplicate_window_start(latest), told)
+        first = self.earliest(moment) if answered else moment.local
+        return Times(moment, first, latest, duplicate_window_start(latest), answered)
 
     def seconds_since(self, moment: Moment) -> float:
         """Seconds since that moment, by the clock that gives the longer time."""

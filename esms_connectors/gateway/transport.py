@@ -254,7 +254,7 @@ class Transport:
     def learn_time(self, started: float | None = None) -> None:
         """Learn the gateway's time by one reading call, unless it is known or an earlier answer had none."""
         begun = time.monotonic() if started is None else started
-        if self.clock.told or self._hold_back(GET_BALANCE, None, begun) is not None:
+        if self.clock.answered or self._hold_back(GET_BALANCE, None, begun) is not None:
             return
         result = self._attempt(Call(GET_BALANCE, {}, None, (), wire.read_answer, self.clock.mark()))
         if isinstance(result, FailedAttempt) and result.error is not None:
@@ -264,7 +264,7 @@ class Transport:
 
     def _may_go_again(self, call: Call, failure: Failure) -> bool:
         # An unknown gateway time is learned later, after the wait and only if there is a repeat.
-        window_open = not self.clock.told or self.clock.holds_back(call.first)
+        window_open = not self.clock.answered or self.clock.holds_back(call.first)
         return may_repeat(
             call.endpoint.effect,
             failure,
@@ -280,7 +280,7 @@ class Transport:
             return None
         if call.doubtful_send:
             self.learn_time(call.started)
-            if not self.clock.told:
+            if not self.clock.answered:
                 return FailedAttempt(Failure.LOST, call.failed.reason)
         if not self._may_go_again(call, call.failed.failure):
             raise final_error(call, call.failed, repeatable=self.request_ids.honoured(call.endpoint))

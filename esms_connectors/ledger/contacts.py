@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from esms_connectors.ledger.dating import milliseconds
+from esms_connectors.ledger.first_attempts import milliseconds
 from esms_connectors.ledger.guard_database import GuardDatabase
 
 if TYPE_CHECKING:

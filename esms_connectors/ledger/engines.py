@@ -24,7 +24,7 @@ from esms_connectors.databases.postgresql import (
     transaction_settings,
 )
 from esms_connectors.gateway.errors import ConfigurationError
-from esms_connectors.ledger.places import check_is_ledger, plain_path, read_only
+from esms_connectors.ledger.addresses import check_is_ledger, plain_path, read_only
 
 # Locks are held for milliseconds: a wait of a minute means that another worker hangs.
 _LOCK_SECONDS, _STATEMENT_SECONDS = 60, 600

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from esms_connectors.ledger.dating import milliseconds
+from esms_connectors.ledger.first_attempts import milliseconds
 from esms_connectors.ledger.keys import LedgerKeys, check_run_key
 from esms_connectors.ledger.rows import RULE_CODE
 

@@ -21,7 +21,7 @@ from esms_connectors.gateway.arguments import person_name
 from esms_connectors.gateway.clock import Times
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.phones import normalise_phone
-from esms_connectors.ledger.dating import milliseconds, times_of, window_parameters
+from esms_connectors.ledger.first_attempts import milliseconds, times_of, window_parameters
 from esms_connectors.ledger.keys import wire_id
 from esms_connectors.ledger.queries import LedgerQueries
 from esms_connectors.ledger.row_rules import LeftOut
@@ -136,7 +136,7 @@ class Ledger(LedgerQueries):
         self, connection: Connection, records: Sequence[Mapping[str, Any]], parameters: Mapping[str, Any]
     ) -> Sequence[Any]:
         """Request id, generation, doubt and former charge of the claimed rows."""
-        from esms_connectors.ledger.short_ways import claim_new
+        from esms_connectors.ledger.sqlite_fast_path import claim_new
 
         if claim_new(connection, records, parameters):
             return [(record["request_id"], 0, 0, None) for record in records]
@@ -177,7 +177,7 @@ class Ledger(LedgerQueries):
         be sent, or was refused because of the account, stays unknown, because that says nothing about its earlier
         attempt.
         """
-        from esms_connectors.ledger.short_ways import settle_accepted
+        from esms_connectors.ledger.sqlite_fast_path import settle_accepted
 
         given = list(settlements)
         if not given:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from pendulum import DateTime
 
-from esms_connectors.ledger.dating import milliseconds
+from esms_connectors.ledger.first_attempts import milliseconds
 from esms_connectors.ledger.guard_database import GuardDatabase
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pendulum
 import sqlalchemy as sa
 
-from esms_connectors.ledger.dating import milliseconds
+from esms_connectors.ledger.first_attempts import milliseconds
 from esms_connectors.ledger.guard_database import GuardDatabase
 
 _PHONE = re.compile(r"0\d{9}", re.ASCII)

@@ -10,7 +10,7 @@ from typing import Any
 import pendulum
 from pendulum import DateTime
 
-from esms_connectors.ledger.dating import milliseconds
+from esms_connectors.ledger.first_attempts import milliseconds
 from esms_connectors.ledger.rows import LedgerRow, RunSummary, SendState, difference, rule_of
 from esms_connectors.ledger.runs import LedgerRuns
 

@@ -158,7 +158,7 @@ class Settlement(NamedTuple):
             self.duplicate or self.id_refused or self.refused_whole or self.code in REPEAT_CODES
         )
 
-    def told(self) -> tuple[str | None, str | None, str | None]:
+    def gateway_answer(self) -> tuple[str | None, str | None, str | None]:
         """`code`, `message_id` and `reason` in their stored form."""
         message_id = _storable(self.message_id, 64)
         # A truncated id would match another message or none, so it is not stored.
@@ -170,7 +170,7 @@ class Settlement(NamedTuple):
 
     def record(self) -> dict[str, str | int | None]:
         """The parameters for the ledger's statements."""
-        code, message_id, reason = self.told()
+        code, message_id, reason = self.gateway_answer()
         return {
             "request_id": self.request_id,
             "state": self.state.value,

@@ -2,7 +2,7 @@
 The ledger's tables, and its statements in the two dialects.
 
 A chunk is passed as one JSON text and expanded to rows inside the database: one statement with one parameter, whatever
-its size. SQLite has a fast path for the common case, see `short_ways.py`.
+its size. SQLite has a fast path for the common case, see `sqlite_fast_path.py`.
 """
 
 from __future__ import annotations

@@ -18,9 +18,9 @@ from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestErr
 from esms_connectors.gateway.forks import register_for_forks
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.ledger.database import LedgerError, guarded
-from esms_connectors.ledger.dating import milliseconds
-from esms_connectors.ledger.existing import check_is_ledger
+from esms_connectors.ledger.existence import check_exists
 from esms_connectors.ledger.facts import GatewayFacts
+from esms_connectors.ledger.first_attempts import milliseconds
 from esms_connectors.ledger.journeys import Journeys
 from esms_connectors.ledger.keys import LedgerKeys
 
@@ -49,13 +49,13 @@ class LedgerStorage:
         lease_seconds: float = LEASE_SECONDS,
         now: Callable[[], DateTime] | None = None,
     ) -> None:
-        ledger_schema, engines, creating = _schema()
+        ledger_schema, engines, schema_setup = _schema()
         self._engine = engines.for_ledger(engine)
         self._keys = LedgerKeys(phone_secret)
         self.lease_seconds = lease_seconds
         self._now = now or machine_clock.now
         self._sql = ledger_schema.statements_for(self._engine.dialect.name)
-        creating.create_or_check(self._engine)
+        schema_setup.create_or_check(self._engine)
         register_for_forks(self)
 
     @classmethod
@@ -74,7 +74,7 @@ class LedgerStorage:
         """
         _, engines, _ = _schema()
         if not create:
-            check_is_ledger(url)
+            check_exists(url)
         return cls(engines.engine_for(url, create=create), **settings)
 
     @classmethod
@@ -131,8 +131,8 @@ class LedgerStorage:
     @property
     def name(self) -> str:
         """The location of the database for display, without a password."""
-        _, _, creating = _schema()
-        return str(creating.place_of(self._engine.url))
+        _, _, schema_setup = _schema()
+        return str(schema_setup.place_of(self._engine.url))
 
     def now(self) -> DateTime:
         return self._now()
@@ -228,9 +228,9 @@ def _is_in_file(file: str, words: Sequence[str]) -> bool:
 
 
 def _schema() -> tuple[ModuleType, ModuleType, ModuleType]:
-    """The modules `schema`, `engines` and `creating`, loaded on first use because they import SQLAlchemy."""
+    """The modules `schema`, `engines` and `schema_setup`, loaded on first use because they import SQLAlchemy."""
     try:
-        from esms_connectors.ledger import creating, engines, schema
+        from esms_connectors.ledger import engines, schema, schema_setup
     except ImportError:
         raise ConfigurationError("The ledger needs the extra [ledger]: pip install 'esms-connectors[ledger]'") from None
-    return schema, engines, creating
+    return schema, engines, schema_setup

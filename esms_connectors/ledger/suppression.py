@@ -15,7 +15,7 @@ from pendulum import DateTime
 
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.phones import normalise_phone
-from esms_connectors.ledger.dating import milliseconds
+from esms_connectors.ledger.first_attempts import milliseconds
 from esms_connectors.ledger.guard_database import GuardDatabase
 
 if TYPE_CHECKING:

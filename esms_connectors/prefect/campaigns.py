@@ -30,8 +30,8 @@ from esms_connectors.ledger.keys import check_run_key
 from esms_connectors.prefect.async_twins import in_sync
 from esms_connectors.prefect.days import DAY, dated_run_key, point_in_time, with_day
 from esms_connectors.prefect.descriptions import described
+from esms_connectors.prefect.local_files import check_lasts, local_file
 from esms_connectors.prefect.memory_rows import NOT_STORED, MemoryRows, read_source
-from esms_connectors.prefect.places import check_lasts, local_file
 from esms_connectors.prefect.runs import began_by_hand
 from esms_connectors.recipients import Columns, Recipient, RejectsFile, SqlQuery
 from esms_connectors.recipients.sources import Source

@@ -25,10 +25,10 @@ from esms_connectors.prefect.sending import guard_of
 from esms_connectors.sending.bulk import BulkIncompleteError
 from esms_connectors.sending.campaign import Campaign
 from esms_connectors.sending.channels import Channel
-from esms_connectors.sending.channels.making import make_channel, read_channel, takes
+from esms_connectors.sending.channels.factory import has_option, make_channel, read_channel
 from esms_connectors.sending.plan import Plan
 from esms_connectors.sending.steps import Journey, alert_ladder
-from esms_connectors.sending.steps.plain import check_step, read_step
+from esms_connectors.sending.steps.parsing import check_step, read_step
 
 _OPTIONS: dict[str, Any] = {
     "tags": {"esms"},
@@ -77,13 +77,13 @@ class ChannelCampaign(CampaignForm):
 
     def channel_with(self, client: EsmsClient, oa_id: str | None) -> Channel:
         given = {"send_at": self.time_of_sending(), "callback_url": self.callback_url, **self.options}
-        if takes(self.channel, "oa_id"):
+        if has_option(self.channel, "oa_id"):
             given.setdefault("oa_id", oa_id)
         return make_channel(self.channel, client, given)
 
     def with_defaults(self, block: EsmsCredentials) -> Self:
         """The campaign with the credentials' sender if the channel needs one."""
-        if takes(self.channel, "brandname") and not self.options.get("brandname"):
+        if has_option(self.channel, "brandname") and not self.options.get("brandname"):
             named: Self = self.model_copy(update={"options": {**self.options, "brandname": block.brandname}})
             return named
         return self

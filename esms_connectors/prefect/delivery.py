@@ -18,8 +18,8 @@ from esms_connectors.delivery.polling import (
     DeliveryGoal,
     DeliveryPoller,
     DeliveryTimeoutError,
-    Looks,
     PollBackoff,
+    Poller,
     TooFewDeliveredError,
     target_of_ids,
 )
@@ -92,7 +92,7 @@ def wait_for_delivery(
     with ExitStack() as stack:
         account = stack.enter_context(borrow_account(credentials, rate_limit))
         if run_key is not None:
-            looks: Looks = poller_of_run(stack.enter_context(borrow_ledger(ledger, create=False)), run_key)
+            looks: Poller = poller_of_run(stack.enter_context(borrow_ledger(ledger, create=False)), run_key)
         else:
             looks = DeliveryPoller(target_of_ids(message_ids or ()))
         name = artifact_key("esms-delivery", run_key or "messages")

@@ -19,7 +19,7 @@ from esms_connectors.prefect.blocks.base import load_block
 from esms_connectors.prefect.blocks.credentials import EsmsCredentials
 from esms_connectors.prefect.blocks.warehouse import EsmsWarehouse
 from esms_connectors.prefect.days import first_day, named_by_day
-from esms_connectors.prefect.places import check_lasts, local_file
+from esms_connectors.prefect.local_files import check_lasts, local_file
 from esms_connectors.prefect.pool import borrow_ledger
 from esms_connectors.prefect.retry import errors_in_one_line
 from esms_connectors.prefect.runs import scheduled_time

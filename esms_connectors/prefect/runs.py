@@ -19,7 +19,7 @@ from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError, foreign_errors
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.recipients.keys import read_key
-from esms_connectors.sending.in_run import Try
+from esms_connectors.sending.once_per_run import Try
 
 # A subflow starts when its parent calls it; one scheduled for another time differs by more.
 _AT_ONCE_SECONDS = 60

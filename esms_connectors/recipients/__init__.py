@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from esms_connectors.lazy_names import on_first_use
 
 if TYPE_CHECKING:
-    from esms_connectors.recipients.checked import ReadReport, Recipient, Recipients
     from esms_connectors.recipients.columns import Columns
+    from esms_connectors.recipients.models import ReadReport, Recipient, Recipients
     from esms_connectors.recipients.queries import SqlQuery
     from esms_connectors.recipients.reading import read_recipients
     from esms_connectors.recipients.rejects import RejectsFile
@@ -21,9 +21,9 @@ __all__ = ["Columns", "ReadReport", "Recipient", "Recipients", "RejectsFile", "S
 __getattr__, __dir__ = on_first_use(
     __name__,
     {
-        "ReadReport": "checked",
-        "Recipient": "checked",
-        "Recipients": "checked",
+        "ReadReport": "models",
+        "Recipient": "models",
+        "Recipients": "models",
         "Columns": "columns",
         "SqlQuery": "queries",
         "read_recipients": "reading",

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from esms_connectors.gateway.errors import InvalidRequestError
-from esms_connectors.recipients.places import OutputFile
+from esms_connectors.recipients.output_files import OutputFile
 
 REJECT_COLUMNS = ("_line", "_field", "_value", "_reason")
 

@@ -24,7 +24,7 @@ from esms_connectors.recipients.google_sheets import NAME as GOOGLE_SHEET
 from esms_connectors.recipients.google_sheets import downloaded, is_google_sheet
 from esms_connectors.recipients.headers import fold
 from esms_connectors.recipients.old_fonts import OLD_FONTS, from_old_font
-from esms_connectors.recipients.places import check_path
+from esms_connectors.recipients.output_files import check_path
 from esms_connectors.recipients.queries import SqlQuery, open_query
 from esms_connectors.recipients.rows import Rows, check_names, require
 

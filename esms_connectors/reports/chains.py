@@ -14,8 +14,8 @@ from esms_connectors.reports.model import Note, Period, Row, Table, Term
 from esms_connectors.reports.queries import seen_messages
 from esms_connectors.reports.tables import TABLES
 from esms_connectors.sending.steps import StepResult
-from esms_connectors.sending.steps.looking import Seen, view_of_step
-from esms_connectors.sending.steps.whole import links_of, people_of_steps
+from esms_connectors.sending.steps.message_states import Seen, view_of_step
+from esms_connectors.sending.steps.people import links_of, people_of_steps
 from esms_connectors.warehouse.contract import Reader
 
 MOST_CHAINS = 20

@@ -25,8 +25,8 @@ from esms_connectors.recipients.sources import Source, is_parquet, is_repeatable
 from esms_connectors.sending.bulk import DEFAULT_THREADS, BulkIncompleteError, RunResult
 from esms_connectors.sending.channels import Channel
 from esms_connectors.sending.guard import GuardSettings
-from esms_connectors.sending.guard.before import check_plan_of, problems
-from esms_connectors.sending.guard.foreseen import Foreseen
+from esms_connectors.sending.guard.forecast import Forecast
+from esms_connectors.sending.guard.preflight import check_plan_of, problems
 from esms_connectors.sending.plan import Plan, check_plan, plan_bulk, planned_time
 from esms_connectors.sending.policy import (
     DEFAULT_AT_LEAST,
@@ -178,12 +178,12 @@ class Campaign:
         with found as rows:
             return tuple(rows.names)
 
-    def _against_ledger(self, foreseen: Foreseen | None = None) -> _AgainstLedger:
+    def _against_ledger(self, forecast: Forecast | None = None) -> _AgainstLedger:
         self.channel.row_rules()
         accounts = account_of(self.channel.client)
         about = {**self.channel.about(), "key_column": self.columns.key_name, "accounts": accounts}
         self.ledger.check_run(self.run_key, self.channel.kind, about)
-        return _AgainstLedger(self.ledger, self.run_key, self.channel, foreseen)
+        return _AgainstLedger(self.ledger, self.run_key, self.channel, forecast)
 
     def plan(
         self,
@@ -219,8 +219,8 @@ class Campaign:
             self.channel = replace(self.channel, send_at=send_at)
         time_to_send(self.channel.send_at, self.ledger, self.run_key)
         report = ReadReport()
-        foreseen = Foreseen(self.guard, self.channel, self.ledger, self.run_key, repeats=self._duplicates == "keep")
-        known = self._against_ledger(foreseen)
+        forecast = Forecast(self.guard, self.channel, self.ledger, self.run_key, repeats=self._duplicates == "keep")
+        known = self._against_ledger(forecast)
         recipients: Iterable[Recipient] = self.recipients(report, rejects, check=known)
         plan = plan_bulk(
             self.channel,
@@ -228,7 +228,7 @@ class Campaign:
             report,
             run_key=self.run_key,
             key_column=self.columns.key_name,
-            known=lambda: (known.settled, foreseen.counts, known.fingerprint()),
+            known=lambda: (known.settled, forecast.counts, known.fingerprint()),
             ledger=self.ledger.name,
             rejects=None if rejects is None else rejects.path,
             price_vnd=self.price_vnd,
@@ -236,7 +236,7 @@ class Campaign:
         found, advice = problems(self.guard, self.channel, self.ledger, plan)
         return replace(
             plan,
-            problems=(*found, *plan.problems, *advice, *foreseen.words()),
+            problems=(*found, *plan.problems, *advice, *forecast.words()),
             good=plan.good and not found,
             send_at_text=self.send_at_text,
         )
@@ -399,9 +399,9 @@ class _Fingerprint:
 class _AgainstLedger(_Fingerprint):
     """Reports rows that were sent as something else in this run; counts those that are settled or would be skipped."""
 
-    def __init__(self, ledger: Ledger, run_key: str, channel: Channel, foreseen: Foreseen | None) -> None:
+    def __init__(self, ledger: Ledger, run_key: str, channel: Channel, forecast: Forecast | None) -> None:
         super().__init__(ledger, channel)
-        self.run_key, self.foreseen = run_key, foreseen
+        self.run_key, self.forecast = run_key, forecast
         self.settled = 0
 
     def __call__(self, recipients: Sequence[Recipient]) -> list[str]:
@@ -418,8 +418,8 @@ class _AgainstLedger(_Fingerprint):
                 self.settled += 1
             else:
                 left.append((one, state))
-        if self.foreseen is not None:
-            self.foreseen.look([one for one, _ in left], [state for _, state in left])
+        if self.forecast is not None:
+            self.forecast.look([one for one, _ in left], [state for _, state in left])
         return reasons
 
 

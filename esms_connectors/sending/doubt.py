@@ -183,7 +183,7 @@ class Doubt:
                     [row],
                     worker=worker,
                     chunk="probe",
-                    repeat=times.told,
+                    repeat=times.answered,
                     times=times,
                     rules=rules([recipient]),
                 )

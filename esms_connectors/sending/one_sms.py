@@ -19,8 +19,8 @@ from esms_connectors.recipients import Recipient, Recipients
 from esms_connectors.sending.bulk import BulkIncompleteError, Counters, RunResult, send_bulk
 from esms_connectors.sending.channels import AdvertisingChannel, CareSmsChannel
 from esms_connectors.sending.guard import GuardSettings
-from esms_connectors.sending.guard.before import check_message
-from esms_connectors.sending.in_run import OtherContentError, Try, once_in_run
+from esms_connectors.sending.guard.preflight import check_message
+from esms_connectors.sending.once_per_run import OtherContentError, Try, once_per_run
 from esms_connectors.sending.plan import price_of
 from esms_connectors.sending.policy import DEFAULT_AT_LEAST, time_to_send
 from esms_connectors.sending.sms_message import SmsMessage
@@ -149,7 +149,7 @@ def send_sms_once(
         return send(named if isinstance(named, str) else "sms/sandbox")
     (number,) = message.numbers()
     content = json.dumps([message.text, message.brandname])
-    return once_in_run(named, "sms", number, content, send, ledger=ledger, refusal=other_text)
+    return once_per_run(named, "sms", number, content, send, ledger=ledger, refusal=other_text)
 
 
 def other_text() -> OtherContentError:

@@ -30,7 +30,7 @@ from esms_connectors.recipients.keys import read_key
 from esms_connectors.sending.bulk import BulkIncompleteError, RunResult, send_bulk
 from esms_connectors.sending.channels.base import Channel, ChunkOutcome, MayLeave, MessageClass
 from esms_connectors.sending.channels.settlement import whole_chunk
-from esms_connectors.sending.in_run import OtherContentError, Try, once_in_run
+from esms_connectors.sending.once_per_run import OtherContentError, Try, once_per_run
 
 _KEY_COLUMN = "call_key"
 _ONLY_CALL = "call"
@@ -136,7 +136,7 @@ def call_in_run(
     typed = read_arguments(name, arguments, now=now)
     to = normalise_phone(typed["phone"]) if typed.get("phone") else str(typed.get("zalo_user_id", ""))
     content = json.dumps(as_plain(arguments), sort_keys=True, ensure_ascii=True)
-    return once_in_run(named, "call", f"{name} {to}", content, call, ledger=ledger, refusal=other_call)
+    return once_per_run(named, "call", f"{name} {to}", content, call, ledger=ledger, refusal=other_call)
 
 
 def other_call() -> OtherContentError:

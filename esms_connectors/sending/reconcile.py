@@ -33,18 +33,15 @@ from esms_connectors.ledger.keys import check_run_key
 from esms_connectors.ledger.rows import REFUSED_WHOLE, SMS_TYPES_OF_KIND, Settlement
 from esms_connectors.ledger.runs import send_at_of
 from esms_connectors.sending.policy import OTHERS_DOUBT, sent_by_others
+from esms_connectors.sent_data.windows import CLOCK_SLACK, messages_between
 
 __all__ = ["ReconcileResult", "reconcile"]
 
 logger = get_logger(__name__)
 
 _RELEASE = "If the portal shows that a row was not sent, release it with `esms resend`."
-# For the difference between the gateway's clock and ours, and for whole seconds on the wire.
-_SLACK_SECONDS = 300
 # Attempts may be dated by the gateway's clock, which is known to a second or two.
 _TICK = timedelta(seconds=3)
-# The gateway is known to serve ranges of three days.
-_LONGEST_WINDOW_DAYS = 3
 # How far back the sent data goes is not documented; the gateway's other look-ups end after seven days.
 _LISTED_FOR = timedelta(days=7)
 # A row that was refused with its whole call and is not listed this long after was not accepted.
@@ -238,7 +235,7 @@ class _LookUp:
 
     def _match(self, waiting: Mapping[str, list[_Open]], first_sent: DateTime) -> tuple[int, int]:
         """Match open rows with what the gateway lists; how many in doubt were found, and how many got an id."""
-        since = first_sent.subtract(seconds=_SLACK_SECONDS)
+        since = first_sent - CLOCK_SLACK
         identified_rows = self._ledger.identified(self._run_key, list(waiting))
         # Together with the phone, because messages of one call may share an id.
         known_ids = {(row["phone"], folded_id(row["message_id"])) for row in identified_rows}
@@ -246,7 +243,7 @@ class _LookUp:
         listed_ids: set[tuple[str, str]] = set()
         # Messages are listed by the gateway's clock: if ours is behind, the window would end before they were sent.
         self._client.learn_time()
-        until = max(self._began, self._client.clock.latest()).add(seconds=_SLACK_SECONDS)
+        until = max(self._began, self._client.clock.latest()) + CLOCK_SLACK
         campaign = folded_campaign(self._about["campaign"])
         for message in self._sent_data(since, until):
             number = read_phone(message.phone or "")[0]
@@ -286,17 +283,12 @@ class _LookUp:
         return accepted, identified
 
     def _sent_data(self, since: DateTime, until: DateTime) -> Iterator[SentMessage]:
-        """Every message of the run's types, in windows that the gateway is known to serve."""
-        read = 0
-        while since < until:
-            end = min(since.add(days=_LONGEST_WINDOW_DAYS), until)
-            for sms_type in SMS_TYPES_OF_KIND[self._about["kind"]]:
-                for message in self._client.get_sms_sent_data(since, end, sms_type):
-                    read += 1
-                    if self._progress is not None and read % 500 == 0:
-                        self._progress(read)
-                    yield message
-            since = end
+        """Every message of the run's types."""
+        types = SMS_TYPES_OF_KIND[self._about["kind"]]
+        for read, message in enumerate(messages_between(self._client, since, until, types), 1):
+            if self._progress is not None and read % 500 == 0:
+                self._progress(read)
+            yield message
 
     def _judge(self, rule: _Rule) -> _Judged:
         """What to conclude about the rows that the sent data does not have."""
@@ -314,7 +306,7 @@ class _LookUp:
             )
         # A clock of this machine that is ahead must not shorten the settling time.
         gateways = self._client.clock.latest()
-        now = gateways if (self._began - gateways).total_seconds() > _SLACK_SECONDS else self._began
+        now = gateways if self._began - gateways > CLOCK_SLACK else self._began
         scheduled = send_at_of(self._about)
 
         def due(one: _Open) -> DateTime:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -17,15 +16,14 @@ from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.ledger.rows import RunSummary
 from esms_connectors.recipients import ReadReport
 from esms_connectors.sending.policy import is_enough
+from esms_connectors.sent_data.windows import CLOCK_SLACK
 
 logger = get_logger(__name__)
-
-_CLOCKS_DIFFER = timedelta(minutes=5)
 
 
 def latest_of_now() -> DateTime:
     """An upper limit for the dates of everything that the gateway has done by now."""
-    return machine_clock.now().in_timezone("UTC") + _CLOCKS_DIFFER
+    return machine_clock.now().in_timezone("UTC") + CLOCK_SLACK
 
 
 @dataclass(slots=True)

@@ -32,7 +32,7 @@ from esms_connectors.sending.doubt import Doubt
 from esms_connectors.sending.guard import GuardSettings, GuardStopError
 from esms_connectors.sending.guard.canary import Canary
 from esms_connectors.sending.guard.rules import RuleName
-from esms_connectors.sending.guard.watch import Watch
+from esms_connectors.sending.guard.run_guard import RunGuard
 from esms_connectors.sending.lease import Lease, checked_first, poll_seconds_of, wait_for_claims
 from esms_connectors.sending.policy import (
     OnEmpty,
@@ -82,7 +82,7 @@ class Run:
     _lease: Lease = field(init=False)
     _doubt: Doubt = field(init=False)
     _silence: SilenceBreaker = field(init=False)
-    _watch: Watch = field(init=False)
+    _run_guard: RunGuard = field(init=False)
     _in_doubt: bool = False
     _reported_at: float = 0.0
     _logged_at: float = 0.0
@@ -141,9 +141,9 @@ class Run:
             check_not_sandbox(self.run_key)
         if self.careful:
             self.channel = replace(self.channel, client=self.channel.client.without_repeats())
-        self._watch = Watch(self.guard, self.channel, self.ledger, self.run_key, self.price_vnd)
-        self.channel = self._watch.paced(self.channel)
-        self._watch.begin(looks=self.rereads)
+        self._run_guard = RunGuard(self.guard, self.channel, self.ledger, self.run_key, self.price_vnd)
+        self.channel = self._run_guard.paced(self.channel)
+        self._run_guard.begin(looks=self.rereads)
         about = {
             **self.channel.about(),
             "key_column": self.recipients.key_column,
@@ -186,7 +186,7 @@ class Run:
         if canary.passed or (first := canary.rows_to_send(self.recipients)) is None:
             return True
         self._read_and_send(first=False, only=first)
-        self._stop(canary.wait(self._watch.check_stops))
+        self._stop(canary.wait(self._run_guard.check_stops))
         if self.stopped_by is None:
             self._forget_reading()
         else:
@@ -245,7 +245,7 @@ class Run:
 
     def _resolve_doubt(self) -> bool:
         try:
-            return self._doubt.resolve(self.worker, self._send_in_doubt, self._lease.begin, self._watch.rules)
+            return self._doubt.resolve(self.worker, self._send_in_doubt, self._lease.begin, self._run_guard.rules)
         finally:
             self._lease.end()
 
@@ -325,7 +325,7 @@ class Run:
         """Without the rows that a rule skips, before rows are grouped into calls that must not change."""
         if self.stopped_by is not None:
             return recipients
-        settled, left = self._watch.skip(recipients)
+        settled, left = self._run_guard.skip(recipients)
         self._count(skipped=len(settled), done=len(settled), held=len(left))
         return [one for place, one in enumerate(recipients) if place not in settled | left]
 
@@ -343,8 +343,8 @@ class Run:
         # Rows in doubt that a rule holds back are not even claimed: a claim delays what can be concluded about them.
         left = [*self._unsettled(recipients)] if self._in_doubt and not self.channel.frozen else recipients
         try:
-            self._watch.wait_for_turn(left, lambda: self.stopped_by is not None)
-            channel = self._watch.look(recipients[0].row_key)
+            self._run_guard.wait_for_turn(left, lambda: self.stopped_by is not None)
+            channel = self._run_guard.look(recipients[0].row_key)
             while left:
                 left = self._claim_and_send(number, left, channel)
         except GuardStopError as stop:
@@ -365,8 +365,8 @@ class Run:
         Raises:
             GuardStopError: the rows would exceed a budget.
         """
-        rows, frozen = [self._watch.row(recipient) for recipient in recipients], self.channel.frozen
-        repeat = times.told and self._doubt.repeats
+        rows, frozen = [self._run_guard.row(recipient) for recipient in recipients], self.channel.frozen
+        repeat = times.answered and self._doubt.repeats
         try:
             found = self.ledger.claim(
                 self.run_key,
@@ -376,10 +376,10 @@ class Run:
                 frozen=frozen,
                 repeat=repeat,
                 times=times,
-                rules=self._watch.rules(recipients, channel),
+                rules=self._run_guard.rules(recipients, channel),
             )
         except OverBudgetError as error:
-            raise self._watch.stop_of(error) from None
+            raise self._run_guard.stop_of(error) from None
         self._doubt.note((recipients[index] for index in found.doubtful), not_repeatable=repeat)
         self._count(**found.counts())
         return found
@@ -413,7 +413,7 @@ class Run:
     def _send_in_doubt(self, claims: list[Claim], recipients: list[Recipient], times: Times) -> ChunkOutcome:
         """Send them as a separate chunk, which a stop or the permitted hours may hold back like any other."""
         try:
-            channel = self._watch.look(recipients[0].row_key)
+            channel = self._run_guard.look(recipients[0].row_key)
         except GuardStopError as stop:
             self._stop(stop)
             self.ledger.give_back(claims, worker=self.worker)
@@ -434,13 +434,13 @@ class Run:
                 self.campaign or "",
                 checked_first(
                     lambda: self._may_begin,
-                    lambda claims: self._watch.may_leave(channel) and self._lease.holds(claims, times),
+                    lambda claims: self._run_guard.may_leave(channel) and self._lease.holds(claims, times),
                 ),
             )
         except (InvalidRequestError, ConfigurationError):
             self.ledger.give_back(claims, worker=self.worker)
             raise
-        if not times.told:
+        if not times.answered:
             self._date(claims, outcome, times)
         outcome = self._settle(outcome)
         self._doubt.save()
@@ -458,7 +458,7 @@ class Run:
             silence = self._silence.note(answered=outcome.answered)
         self._stop(outcome.stop or silence)
         if outcome.stop is not None:
-            self._watch.refused(outcome.stop)
+            self._run_guard.refused(outcome.stop)
         return outcome
 
     def _settle(self, outcome: ChunkOutcome) -> ChunkOutcome:
@@ -478,7 +478,7 @@ class Run:
         client = self.channel.client
         if any(settlement.state is SendState.UNKNOWN for settlement in outcome.settlements):
             client.learn_time()
-        if client.clock.told:
+        if client.clock.answered:
             self.ledger.date(claims, client.clock.earliest(times.moment), worker=self.worker)
 
     def _count(self, **more: int) -> None:

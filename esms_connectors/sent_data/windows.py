@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pendulum
 from pendulum import DateTime
@@ -14,11 +15,19 @@ from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.models import SmsType
 from esms_connectors.gateway.wire import VIETNAM
 
+if TYPE_CHECKING:
+    from esms_connectors.gateway.client import EsmsClient
+    from esms_connectors.gateway.models import SentMessage
+
 # All types that can be queried; the gateway has no "all". Journey messages are listed as ZNS.
 ALL_SMS_TYPES = tuple(int(one) for one in SmsType if one is not SmsType.ZNS_JOURNEY)
 
 # The older function rejected more than three days. No limit of this one is documented, so the same one is used.
 LONGEST_WINDOW = timedelta(days=3)
+# For the difference between the gateway's clock and ours, and for whole seconds on the wire.
+CLOCK_SLACK = timedelta(minutes=5)
+# A window that ended this long ago gets no new rows: the gateway may list the latest messages late, and clocks differ.
+CLOSED_AFTER = timedelta(minutes=2)
 _SECOND = timedelta(seconds=1)
 _FIRST_YEAR, _LAST_YEAR = 2000, 2200  # a typo such as 0224 would make a million windows
 
@@ -92,6 +101,25 @@ def windows_between(
     if not types:
         raise InvalidRequestError("No message type is given.", field="sms_types")
     return (window for sms_type in types for window in _windows_of_type(sms_type, first, last, longest))
+
+
+def messages_between(
+    client: EsmsClient, start: datetime, end: datetime, sms_types: Iterable[int]
+) -> Iterator[SentMessage]:
+    """
+    Every message of these types that was created from `start` to `end`, in windows that the gateway is known to serve;
+    without the proof of `sent_data.reader` that no row is missing.
+
+    Raises:
+        IncompleteAnswerError: rows moved while they were read; those read are true.
+        GatewayError, NotSentError, OutcomeUnknownError: reading again is safe.
+    """
+    types = tuple(sms_types)
+    while start < end:
+        until = min(start + LONGEST_WINDOW, end)
+        for sms_type in types:
+            yield from client.get_sms_sent_data(start, until, sms_type)
+        start = until
 
 
 def check_moment(moment: datetime, name: str) -> DateTime:

@@ -16,7 +16,7 @@ from esms_connectors.gateway.models import SmsType
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.sent_data.fetching import WindowReading
 from esms_connectors.sent_data.reader import IncompleteWindowError, SentDataReader
-from esms_connectors.sent_data.windows import ALL_SMS_TYPES, SentWindow
+from esms_connectors.sent_data.windows import ALL_SMS_TYPES, CLOSED_AFTER, SentWindow
 from esms_connectors.warehouse.accounts import claim_account
 from esms_connectors.warehouse.arrow_memory import system_allocator
 from esms_connectors.warehouse.contract import MergeCounts, Warehouse, WindowLoad
@@ -28,8 +28,6 @@ from esms_connectors.warehouse.spool import WindowSpool
 
 logger = get_logger(__name__)
 
-# The latest messages may not be in the gateway's tables yet, and clocks differ.
-PATIENCE = timedelta(minutes=2)
 # An interrupted pull is resumed within this time; later everything is read again.
 _RESUME_WITHIN = timedelta(hours=12)
 
@@ -268,7 +266,7 @@ def _load_of(reading: WindowReading, planned_at: DateTime, number: int, privacy:
         planned_number=number,
         read_number=number,
         read_at=read_at,
-        closed=reading.is_settled and read_at >= window.end + PATIENCE,
+        closed=reading.is_settled and read_at >= window.end + CLOSED_AFTER,
         row_count=reading.rows,
         count_total=reading.count_total,
         open_rows=reading.open_rows,

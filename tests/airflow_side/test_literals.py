@@ -22,7 +22,7 @@ from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.recipients.old_fonts import OLD_FONTS
 from esms_connectors.reports.language import get_language
 from esms_connectors.reports.writing import check_target
-from esms_connectors.sending.channels.making import CHANNELS
+from esms_connectors.sending.channels.factory import CHANNELS
 from esms_connectors.warehouse.snapshots import SNAPSHOT_TABLES
 
 RIGHT: dict[Any, dict[str, Any]] = {

@@ -11,7 +11,7 @@ from running import Run
 
 from esms_connectors.cli import language
 from esms_connectors.cli.commands import esms
-from esms_connectors.cli.helping import first_paragraph
+from esms_connectors.cli.help_texts import first_paragraph
 from esms_connectors.cli.vietnamese.help_commands import HELP_OF_COMMANDS
 from esms_connectors.cli.vietnamese.help_options import HELP_OF_OPTIONS
 

@@ -33,7 +33,7 @@ from esms_connectors.sending.channels import ZnsChannel
 from esms_connectors.sending.guard import GuardSettings
 from esms_connectors.sending.guard.choice import GuardChoice
 from esms_connectors.sending.steps import Journey
-from esms_connectors.sending.steps.plain import read_step
+from esms_connectors.sending.steps.parsing import read_step
 from esms_connectors.warehouse import open_warehouse
 from esms_connectors.warehouse.statement import StatementDiffersError, last_month, make_statement, read_invoice
 

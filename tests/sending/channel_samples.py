@@ -12,7 +12,7 @@ from esms_connectors.emulator.world import DEMO_CALL_TEMPLATE_ID, DEMO_JOURNEY_T
 from esms_connectors.ledger import Ledger
 from esms_connectors.recipients import Columns
 from esms_connectors.sending.campaign import Campaign
-from esms_connectors.sending.channels.making import CHANNELS, make_channel
+from esms_connectors.sending.channels.factory import CHANNELS, make_channel
 
 TEXT = "Chao {customer_name}, hen ban."
 VALUES = ("customer_name", "service", "code", "date")

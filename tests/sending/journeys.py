@@ -26,7 +26,7 @@ from esms_connectors.emulator import (
 from esms_connectors.gateway.endpoints import SEND_ZNS_BULK
 from esms_connectors.gateway.request_ids import IdFact
 from esms_connectors.ledger import Ledger
-from esms_connectors.sending.channels.making import make_channel
+from esms_connectors.sending.channels.factory import make_channel
 from esms_connectors.sending.steps import Journey, JourneyResult, Step
 
 NOON = pendulum.datetime(2024, 5, 15, 12, tz="Asia/Ho_Chi_Minh")

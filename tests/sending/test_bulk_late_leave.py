@@ -183,20 +183,20 @@ def test_what_nobody_dated_is_not_repeated_on_another_machine(
     sqlite_url: str, make_bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second clock of a claim counts since another machine was started: nobody knows how old the claim is."""
-    from esms_connectors.ledger import dating
+    from esms_connectors.ledger import first_attempts
 
     bench = make_bench(sqlite_url, people(5))
     ledger = bench.books
     rows = [LedgerRow(one.row_key, one.phone, "p", one.line) for one in bench.recipients]
     times = bench.client().clock.times()
-    assert not times.told
+    assert not times.answered
     claims = ledger.claim("r", rows, worker="a", chunk="1", times=times).claims
     assert len(claims) == 5
     bench.clock.move(bench.lease_seconds + 1)
     told = bench.client()
     told.learn_time()
     with monkeypatch.context() as elsewhere:
-        elsewhere.setattr(dating, "boot_clock", lambda: ("another", 5))
+        elsewhere.setattr(first_attempts, "boot_clock", lambda: ("another", 5))
         assert ledger.claim("r", rows[:2], worker="b", chunk="1", times=told.clock.times()).held == 2
     assert len(ledger.claim("r", rows[2:], worker="b", chunk="1", times=told.clock.times()).claims) == 3
 

@@ -18,7 +18,7 @@ from esms_connectors.ledger import Ledger
 from esms_connectors.recipients import Columns
 from esms_connectors.sending.bulk import BulkIncompleteError
 from esms_connectors.sending.campaign import Campaign
-from esms_connectors.sending.channels.making import CHANNELS, make_channel
+from esms_connectors.sending.channels.factory import CHANNELS, make_channel
 from esms_connectors.sending.reconcile import reconcile
 
 

@@ -13,7 +13,7 @@ from sender_child import AFTER_CLAIM, BEFORE_SETTLE
 
 from esms_connectors.gateway.endpoints import Effect, RequestIds
 from esms_connectors.sending.bulk import BulkIncompleteError
-from esms_connectors.sending.channels.making import CHANNELS
+from esms_connectors.sending.channels.factory import CHANNELS
 
 ROWS = 4
 

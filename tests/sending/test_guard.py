@@ -20,7 +20,7 @@ from esms_connectors.ledger import Ledger
 from esms_connectors.sending.channels import AdvertisingChannel
 from esms_connectors.sending.channels.base import MessageClass
 from esms_connectors.sending.guard import GuardRefusalError, GuardSettings, GuardStopError, HoursPolicy, load_guard
-from esms_connectors.sending.guard.before import refusals
+from esms_connectors.sending.guard.preflight import refusals
 
 ADVERTISING, ZNS = SEND_ADVERTISING_SMS.name, SEND_ZNS_BULK.name
 VIETNAM = "Asia/Ho_Chi_Minh"

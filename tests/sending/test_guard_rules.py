@@ -15,7 +15,7 @@ from sender_child import Trap
 from esms_connectors import InvalidRequestError
 from esms_connectors.emulator import DEMO_BRANDNAME
 from esms_connectors.gateway.endpoints import SEND_ADVERTISING_SMS, SEND_CUSTOMER_CARE_SMS, SEND_ZNS_BULK
-from esms_connectors.sending.guard import GuardRefusalError, GuardSettings, GuardStopError, watch
+from esms_connectors.sending.guard import GuardRefusalError, GuardSettings, GuardStopError, run_guard
 from esms_connectors.sending.guard import canary as canary_module
 from esms_connectors.sending.one_sms import send_sms
 from esms_connectors.sending.sms_message import SmsMessage
@@ -132,8 +132,8 @@ def test_pace_is_of_the_run_whoever_sends(
     bench = make_bench(ledger_url, people(40))
     stand_still(bench)
     began = bench.now()
-    slept = types.SimpleNamespace(monotonic=watch.time.monotonic, sleep=bench.gateway.advance)
-    monkeypatch.setattr(watch, "time", slept)
+    slept = types.SimpleNamespace(monotonic=run_guard.time.monotonic, sleep=bench.gateway.advance)
+    monkeypatch.setattr(run_guard, "time", slept)
     rules = GuardSettings().changed({"per_hour": 240})
     bench.send(bench.recipients[:15], threads=1, guard=rules)
     bench.send(threads=1, guard=rules)
@@ -149,7 +149,7 @@ def test_who_waits_for_its_turn_sees_a_stop(
 ) -> None:
     """Hours may pass until then."""
     bench = make_bench(sqlite_url, people(20))
-    monkeypatch.setattr(watch, "_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(run_guard, "_LOOK_SECONDS", 0.0)
     stops = bench.books.guard.stops
     bench.gateway.on_call(ZNS, lambda _: stops.mark_run(bench.run_key, reason="wrong text", who="Lan"), when="after")
     result = bench.send(threads=1, guard=GuardSettings().changed({"per_hour": 1}))

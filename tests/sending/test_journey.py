@@ -17,7 +17,7 @@ from esms_connectors.emulator.faults import code, drop_after, drop_before
 from esms_connectors.gateway import machine_clock
 from esms_connectors.recipients import Columns
 from esms_connectors.sending.bulk import BulkIncompleteError
-from esms_connectors.sending.channels.making import make_channel
+from esms_connectors.sending.channels.factory import make_channel
 from esms_connectors.sending.guard import GuardRefusalError, GuardSettings, canary
 from esms_connectors.sending.steps import Journey, JourneyIncompleteError, Step, alert_ladder, undelivered
 

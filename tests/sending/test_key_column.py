@@ -16,7 +16,7 @@ from esms_connectors.recipients import Columns, Recipient, Recipients, read_reci
 from esms_connectors.sending.bulk import send_bulk
 from esms_connectors.sending.campaign import Campaign
 from esms_connectors.sending.channels import ZnsChannel
-from esms_connectors.sending.channels.making import CHANNELS
+from esms_connectors.sending.channels.factory import CHANNELS
 
 PARAMS = ("name", "service", "code", "date")
 

@@ -7,10 +7,10 @@ import os
 from pydantic import Field, SecretStr
 
 from esms_connectors.ledger import Ledger
-from esms_connectors.ledger.places import absolute_ledger_url, ledger_file
+from esms_connectors.ledger.addresses import absolute_ledger_url, ledger_file
 from esms_connectors.ledger.storage import LEASE_SECONDS
 from esms_connectors.prefect.blocks.base import EsmsBlock
-from esms_connectors.prefect.places import check_lasts, check_stored
+from esms_connectors.prefect.local_files import check_lasts, check_stored
 
 
 class EsmsLedger(EsmsBlock):

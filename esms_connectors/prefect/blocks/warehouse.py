@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field, SecretStr, model_validator
 
 from esms_connectors.prefect.blocks.base import EsmsBlock
-from esms_connectors.prefect.places import check_lasts, check_stored
+from esms_connectors.prefect.local_files import check_lasts, check_stored
 
 if TYPE_CHECKING:
     from esms_connectors.warehouse import Privacy, Warehouse

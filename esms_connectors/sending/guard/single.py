@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import EsmsError, GatewayError, OutcomeUnknownError
-from esms_connectors.sending.guard.before import arrival, check_hours, check_message, is_open, stopped_words
 from esms_connectors.sending.guard.hours import HoursPolicy
+from esms_connectors.sending.guard.preflight import arrival, check_hours, check_message, is_open, stopped_words
 from esms_connectors.sending.guard.rules import RULES, GuardRefusalError, GuardStopError, RuleName
 from esms_connectors.sending.guard.single_rows import row_rules
 

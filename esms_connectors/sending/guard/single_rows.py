@@ -7,8 +7,8 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING
 
 from esms_connectors.ledger.row_rules import FREQUENCY, SUPPRESSION, RowRules
-from esms_connectors.sending.guard.before import arrival, present_time
 from esms_connectors.sending.guard.hours import HoursPolicy
+from esms_connectors.sending.guard.preflight import arrival, present_time
 from esms_connectors.sending.guard.rules import RULES, RuleName
 
 if TYPE_CHECKING:

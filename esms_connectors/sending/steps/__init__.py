@@ -1,8 +1,9 @@
 """
 A chain of messages: a person not reached by one step gets the next, once. Used for fallback and the ladder of an alert.
 
-`journey.py` sends the steps and reports the state of each person, `looking.py` determines what is known of the messages
-of one step, `unreached.py` returns people who were not reached as a source, `ladder.py` alerts one phone after another.
+`journey.py` sends the steps, `people.py` decides who is due, `message_states.py` determines what is known of the
+messages of one step, `unreached.py` returns people who were not reached as a source, `ladder.py` alerts one phone after
+another.
 """
 
 from esms_connectors.sending.steps.journey import Journey, Step

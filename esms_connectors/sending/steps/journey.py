@@ -28,13 +28,13 @@ from esms_connectors.recipients.sources import Source
 from esms_connectors.sending.bulk import BulkIncompleteError, RunResult, send_bulk
 from esms_connectors.sending.campaign import Campaign, Watch
 from esms_connectors.sending.channels import Channel
-from esms_connectors.sending.guard.before import check_message
+from esms_connectors.sending.durations import read_duration
+from esms_connectors.sending.guard.preflight import check_message
 from esms_connectors.sending.plan import Plan
 from esms_connectors.sending.policy import is_enough
 from esms_connectors.sending.reconcile import REFUSED_SETTLING
 from esms_connectors.sending.result import Progress
-from esms_connectors.sending.spans import read_span
-from esms_connectors.sending.steps.looking import Seen, StepView, look_at_step
+from esms_connectors.sending.steps.message_states import Seen, StepView, look_at_step
 from esms_connectors.sending.steps.people import People, name_of_people
 from esms_connectors.sending.steps.result import JourneyIncompleteError, JourneyResult
 
@@ -91,7 +91,7 @@ class Journey:
 
     def __post_init__(self) -> None:
         check_run_key(step_run_key(self.first.run_key, len(self.steps) + 1))
-        self._afters = [read_span(step.after, "after") for step in self.steps]
+        self._afters = [read_duration(step.after, "after") for step in self.steps]
         self._campaigns = [self.first, *(self._campaign_of(step, number) for number, step in enumerate(self.steps, 2))]
         self._check_channels()
         self._people = People(self.first.ledger, [campaign.run_key for campaign in self._campaigns], self._afters)

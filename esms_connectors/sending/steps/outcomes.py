@@ -13,9 +13,8 @@ from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.ledger import Ledger, SendState
 from esms_connectors.ledger.journeys import StepLink
 from esms_connectors.ledger.rows import rule_of
-from esms_connectors.sending.steps.looking import StepRow, StepView
-from esms_connectors.sending.steps.people import People
-from esms_connectors.sending.steps.whole import links_of, people_of
+from esms_connectors.sending.steps.message_states import StepRow, StepView
+from esms_connectors.sending.steps.people import People, links_of, people_of
 
 
 @dataclass(frozen=True, slots=True)

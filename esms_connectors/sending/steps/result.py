@@ -11,7 +11,7 @@ from pendulum import DateTime
 from esms_connectors.gateway.errors import EsmsError
 from esms_connectors.ledger import RunSummary
 from esms_connectors.sending.result import RunResult, latest_of_now, run_words
-from esms_connectors.sending.steps.looking import Finding
+from esms_connectors.sending.steps.message_states import Finding
 
 # The final states of a person, in the order of the report; `sent`: the last step was accepted and is not known to be
 # delivered.

@@ -8,9 +8,9 @@ from typing import Any
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.ledger import Ledger
-from esms_connectors.sending.spans import read_span
-from esms_connectors.sending.steps.looking import Finding
-from esms_connectors.sending.steps.whole import people_of
+from esms_connectors.sending.durations import read_duration
+from esms_connectors.sending.steps.message_states import Finding
+from esms_connectors.sending.steps.people import people_of
 
 # A deadline before the first attempt, so that it has passed even if the clocks of gateway and ledger differ.
 _NOW = timedelta(seconds=-10)
@@ -45,7 +45,7 @@ def undelivered(
             "`esms send … --else`, or Journey.",
             field="run_key",
         )
-    span = _NOW if after is None else read_span(after, "after")
+    span = _NOW if after is None else read_duration(after, "after")
     people = people_of(client, ledger, run_key)
     reached = people.reached()
     found = []

@@ -1,4 +1,4 @@
-"""The short ways of SQLite do to a ledger what the statements do that judge every case."""
+"""The fast path of SQLite does to a ledger what the statements do that judge every case."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import pytest
 import sqlalchemy as sa
 
 from esms_connectors.gateway.errors import InvalidRequestError
-from esms_connectors.ledger import Ledger, SendState, dating, short_ways
-from esms_connectors.ledger.dating import times_of
+from esms_connectors.ledger import Ledger, SendState, first_attempts, sqlite_fast_path
+from esms_connectors.ledger.first_attempts import times_of
 from esms_connectors.ledger.row_rules import OverBudgetError, RowRules
 from esms_connectors.ledger.rows import LedgerRow, Settlement
 
@@ -44,7 +44,7 @@ OUTCOMES = [
 
 
 class Both:
-    """Two ledgers, of which one knows no short way; what is done to one is done to the other."""
+    """Two ledgers, of which one has no fast path; what is done to one is done to the other."""
 
     def __init__(self, short: Ledger, long: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
         self.short, self.long, self._monkeypatch = short, long, monkeypatch
@@ -58,8 +58,8 @@ class Both:
         """What both answer, or raise."""
         answers = [self._one(self.short, method, *arguments, **named)]
         with self._monkeypatch.context() as patch:
-            patch.setattr(short_ways, "claim_new", lambda *_: False)
-            patch.setattr(short_ways, "settle_accepted", lambda _c, settlements, _n: ([], settlements))
+            patch.setattr(sqlite_fast_path, "claim_new", lambda *_: False)
+            patch.setattr(sqlite_fast_path, "settle_accepted", lambda _c, settlements, _n: ([], settlements))
             answers.append(self._one(self.long, method, *arguments, **named))
         assert answers[0] == answers[1]
         found, expected = (self._content(ledger) for ledger in (self.short, self.long))
@@ -84,7 +84,7 @@ class Both:
 @pytest.fixture
 def both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Both]:
     Ledger.open(tmp_path / "short.sqlite").close()
-    monkeypatch.setattr(dating, "boot_clock", lambda: ("this start", 5))
+    monkeypatch.setattr(first_attempts, "boot_clock", lambda: ("this start", 5))
     shutil.copy(tmp_path / "short.sqlite", tmp_path / "long.sqlite")
     with ExitStack() as stack:
         short, long = (
@@ -98,10 +98,10 @@ def rows_of(numbers: Sequence[int]) -> list[LedgerRow]:
     return [LedgerRow(f"k{number}", f"09{number:08d}", "text", number) for number in numbers]
 
 
-@pytest.mark.parametrize("told", [True, False])
-def test_claims(both: Both, told: bool) -> None:
+@pytest.mark.parametrize("answered", [True, False])
+def test_claims(both: Both, answered: bool) -> None:
     """New rows, rows that are there, both in one call, another content, with rules and without."""
-    times = replace(times_of(NOON), told=told)
+    times = replace(times_of(NOON), answered=answered)
     claim = {"worker": "w", "times": times}
     rules = RowRules(NOON, NOON, message_class="care", cap=2, costs=[100] * 10, most_run=1500)
     assert len(both.do("claim", RUN, rows_of(range(10)), chunk="1", **claim).claims) == 10

@@ -73,7 +73,7 @@ def check_options(name: object, options: Mapping[str, Any]) -> dict[str, Any]:
     return given
 
 
-def takes(name: str, option: str) -> bool:
+def has_option(name: str, option: str) -> bool:
     """Whether the channel has an option of that name."""
     return any(one.name == option for one in dataclasses.fields(read_channel(name)))
 

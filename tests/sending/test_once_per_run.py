@@ -12,9 +12,9 @@ from esms_connectors import EsmsClient
 from esms_connectors.emulator import DEMO_API_KEY, DEMO_BRANDNAME, Emulator
 from esms_connectors.emulator.faults import code, drop_before
 from esms_connectors.ledger import Ledger
-from esms_connectors.sending import in_run
+from esms_connectors.sending import once_per_run
 from esms_connectors.sending.bulk import BulkIncompleteError
-from esms_connectors.sending.in_run import OtherContentError, Try
+from esms_connectors.sending.once_per_run import OtherContentError, Try
 from esms_connectors.sending.one_sms import send_sms_once
 from esms_connectors.sending.operations import call_in_run
 from esms_connectors.sending.sms_message import SmsMessage
@@ -31,7 +31,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 @pytest.fixture(autouse=True)
 def another_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """What other tests asked for is not known here."""
-    monkeypatch.setattr(in_run, "_memory", in_run._Memory())
+    monkeypatch.setattr(once_per_run, "_memory", once_per_run._Memory())
 
 
 # By try, each in the order in which it asks; a text with "!" is refused. "|": in another process.
@@ -62,7 +62,7 @@ def test_other_content_is_another_message_once_the_earlier_was_asked_for(
         this = Try("run", {"run": number})
         for text in asked.split():
             if text == "|":
-                monkeypatch.setattr(in_run, "_memory", in_run._Memory())
+                monkeypatch.setattr(once_per_run, "_memory", once_per_run._Memory())
                 continue
             message = SmsMessage(PHONE, text[0], DEMO_BRANDNAME, row_key="sms")
             if text.endswith("!"):

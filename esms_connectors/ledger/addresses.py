@@ -76,7 +76,11 @@ def check_is_ledger(path: Path, tables: Collection[str]) -> None:
         ConfigurationError: the tables belong to another program.
     """
     if tables and not any(name.startswith("esms_") for name in tables):
-        raise ConfigurationError(f"{path} is not a ledger: give another path, or leave it out.")
+        raise not_a_ledger(path)
+
+
+def not_a_ledger(path: Path) -> ConfigurationError:
+    return ConfigurationError(f"{path} is not a ledger: give another path, or leave it out.")
 
 
 def _parsed(url: str | Path | None) -> URL:

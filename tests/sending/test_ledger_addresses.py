@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from bulk_bench import POSTGRESQL
 
 from esms_connectors import ConfigurationError
-from esms_connectors.ledger import Ledger, engines, existing
+from esms_connectors.ledger import Ledger, engines, existence
 from esms_connectors.ledger.database import LedgerError
 from esms_connectors.ledger.rows import LedgerRow
 
@@ -92,7 +92,7 @@ def test_a_journal_that_cannot_be_read_is_named(sqlite_url: str, monkeypatch: py
     of_one_run(sqlite_url)
     file = Path(sqlite_url.removeprefix("sqlite:///"))
     file.with_name(f"{file.name}-wal").write_bytes(b"")
-    monkeypatch.setattr(existing, "read_only", lambda _: "file:/nowhere/ledger.sqlite?mode=ro")
+    monkeypatch.setattr(existence, "read_only", lambda _: "file:/nowhere/ledger.sqlite?mode=ro")
     with pytest.raises(ConfigurationError, match=r"its journal ledger\.sqlite-wal can only be read in a folder"):
         Ledger.open(sqlite_url, create=False)
 

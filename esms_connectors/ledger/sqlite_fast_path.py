@@ -80,7 +80,7 @@ def settle_accepted(
     simple = [one for one in settlements if one.simply_accepted]
     if not simple:
         return [], settlements
-    rows = [(*one.told(), now_ms, one.request_id) for one in simple]
+    rows = [(*one.gateway_answer(), now_ms, one.request_id) for one in simple]
     _begin(connection)
     if connection.exec_driver_sql(_SETTLE_ACCEPTED, rows).rowcount < len(rows):
         _begin_anew(connection)

@@ -78,7 +78,7 @@ class _Memory:
 _memory = _Memory()
 
 
-def once_in_run(
+def once_per_run(
     this: Try,
     what: str,
     to: str,

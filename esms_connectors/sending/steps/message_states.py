@@ -27,14 +27,12 @@ from esms_connectors.gateway.states import DeliveryState, state_of_row, state_of
 from esms_connectors.ledger import Ledger, SendState
 from esms_connectors.ledger.rows import SMS_TYPES_OF_KIND, rule_of
 from esms_connectors.ledger.runs import send_at_of
+from esms_connectors.sending.durations import duration_words
 from esms_connectors.sending.reconcile import REFUSED_SETTLING, reconcile
-from esms_connectors.sending.spans import span_words
+from esms_connectors.sent_data.windows import CLOCK_SLACK, messages_between
 
-_SLACK = timedelta(minutes=5)
 # Added to the time by which the gateway should know: other workers may be sending while it is read.
 _PATIENCE = timedelta(minutes=10)
-_LONGEST_WINDOW_DAYS = 3
-_DOUBT = (SendState.UNKNOWN, SendState.HELD, SendState.CLAIMED)
 _ERASED = "erased"
 
 
@@ -175,7 +173,7 @@ class StepView:
             return f"refused with code {row.code}" if row.code else "cannot be sent on this channel"
         if finding is Finding.FAILED:
             return "failed"
-        return f"not delivered within {span_words(after)}"
+        return f"not delivered within {duration_words(after)}"
 
     def counts(self) -> Counter[DeliveryState]:
         """Accepted rows by the state that the gateway shows."""
@@ -306,30 +304,26 @@ def _look_in_sent_data(client: EsmsClient, ledger: Ledger, view: StepView, wante
     span = ledger.span(view.run_key)
     if span is None:
         return found  # nothing was sent
-    start, end = span[0] - _SLACK, max(span[1], view.read_at) + _SLACK
-    if view.send_at is not None:
-        end = max(end, view.send_at + _SLACK)
+    last = max(span[1], view.read_at, view.send_at or span[1])
     try:
-        while start < end:
-            until = min(start.add(days=_LONGEST_WINDOW_DAYS), end)
-            for sms_type in SMS_TYPES_OF_KIND[view.kind]:
-                for message in client.get_sms_sent_data(start, until, sms_type):
-                    folded = folded_id(message.message_id or "")
-                    shown = keys.get((folded, None))
-                    if shown is None and folded in shared:
-                        shown = keys.get((folded, _stored_phone(ledger, message)))
-                    if shown is not None:
-                        state = state_of_row(message.send_status, message.send_result)
-                        seen = Seen(state, message.price_vnd, message.sent_at)
-                        view.seen[shown] = _kinder(view.seen[shown], seen) if shown in found else seen
-                        found.add(shown)
-            start = until
+        for message in messages_between(
+            client, span[0] - CLOCK_SLACK, last + CLOCK_SLACK, SMS_TYPES_OF_KIND[view.kind]
+        ):
+            folded = folded_id(message.message_id or "")
+            shown = keys.get((folded, None))
+            if shown is None and folded in shared:
+                shown = keys.get((folded, _stored_phone(ledger, message)))
+            if shown is not None:
+                state = state_of_row(message.send_status, message.send_result)
+                seen = Seen(state, message.price_vnd, message.sent_at)
+                view.seen[shown] = _better_of(view.seen[shown], seen) if shown in found else seen
+                found.add(shown)
     except IncompleteAnswerError:
         pass  # messages are being sent while it is read: what was seen is true, the rest is queried by id
     return found
 
 
-def _kinder(one: Seen, other: Seen) -> Seen:
+def _better_of(one: Seen, other: Seen) -> Seen:
     """
     Choose between two tries that are listed under one id, or two listings of one message: a person who has received
     it, or may still receive it, by either of them is not handed on.

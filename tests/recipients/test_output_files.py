@@ -13,7 +13,7 @@ import pytest
 
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
 from esms_connectors.recipients import Columns, RejectsFile, read_recipients
-from esms_connectors.recipients.places import OutputFile
+from esms_connectors.recipients.output_files import OutputFile
 
 ROWS = [{"phone": "024", "name": "An"}, {"phone": "0901888484", "name": "Bé"}]
 

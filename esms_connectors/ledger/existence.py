@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from esms_connectors.gateway.errors import ConfigurationError
-from esms_connectors.ledger.places import ledger_file, read_only
+from esms_connectors.ledger.addresses import ledger_file, not_a_ledger, read_only
 
 # The process that closes a file last removes its journal, possibly between the check for it and the opening.
 _TRIES = 3
@@ -17,7 +17,7 @@ class NoLedgerError(ConfigurationError):
     """There is no ledger at this address."""
 
 
-def check_is_ledger(url: str | Path | None) -> None:
+def check_exists(url: str | Path | None) -> None:
     """
     Check that a ledger exists, so that a mistyped address does not create an empty one.
 
@@ -61,7 +61,7 @@ def _check_file(path: Path, table: str) -> None:
             raise ConfigurationError(f"The ledger {path} cannot be opened: {_reason(path, failure)}.")
         found = []
     if not found:
-        raise ConfigurationError(f"{path} is not a ledger: give another path, or leave it out.")
+        raise not_a_ledger(path)
 
 
 def _reason(path: Path, failure: sqlite3.Error) -> str:

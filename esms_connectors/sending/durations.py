@@ -12,7 +12,7 @@ _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
 _LONGEST = timedelta(days=6)
 
 
-def read_span(given: str | timedelta | float, name: str) -> timedelta:
+def read_duration(given: str | timedelta | float, name: str) -> timedelta:
     """
     A span of time.
 
@@ -42,7 +42,7 @@ def read_span(given: str | timedelta | float, name: str) -> timedelta:
     return span
 
 
-def span_words(span: timedelta) -> str:
+def duration_words(span: timedelta) -> str:
     """For display: `15 minutes`, `2 hours`, `90 seconds`."""
     seconds = span.total_seconds()
     for size, word in ((86_400, "day"), (3600, "hour"), (60, "minute")):

@@ -11,7 +11,7 @@ from esms_connectors.recipients import Recipient
 from esms_connectors.recipients.seen import KeySet, PhoneSet
 from esms_connectors.sending.channels import Channel
 from esms_connectors.sending.chunks import cut_chunks
-from esms_connectors.sending.guard.before import learn_time
+from esms_connectors.sending.guard.preflight import learn_time
 from esms_connectors.sending.guard.rules import RULES, RuleName
 from esms_connectors.sending.guard.settings import GuardSettings
 from esms_connectors.sending.guard.single_rows import row_rules
@@ -20,7 +20,7 @@ from esms_connectors.sending.guard.single_rows import row_rules
 _NEW = (None, SendState.NOT_SENT)
 
 
-class Foreseen:
+class Forecast:
     """
     Counts rows that are on the suppression list, or whose phone has reached its cap, as of now. Nothing is written.
 

@@ -25,7 +25,8 @@ from esms_connectors.ledger.rows import LedgerRow
 from esms_connectors.recipients import Recipient
 from esms_connectors.sending.channels import Channel
 from esms_connectors.sending.guard.account import look_at_account
-from esms_connectors.sending.guard.before import (
+from esms_connectors.sending.guard.hours import HoursPolicy
+from esms_connectors.sending.guard.preflight import (
     arrival,
     check_hours,
     closed_words,
@@ -34,7 +35,6 @@ from esms_connectors.sending.guard.before import (
     present_time,
     stopped_words,
 )
-from esms_connectors.sending.guard.hours import HoursPolicy
 from esms_connectors.sending.guard.rules import GuardStopError, RuleName, told
 from esms_connectors.sending.guard.settings import GuardSettings
 from esms_connectors.sending.guard.single_rows import row_rules
@@ -47,7 +47,7 @@ _NAP_SECONDS, _LOOK_SECONDS = 1.0, 5.0
 _OF_ACCOUNT = (AuthenticationError, AddressNotAllowedError, BalanceError)
 
 
-class Watch:
+class RunGuard:
     """
     Args:
         price_vnd: of a message, or of a segment for SMS; needed if a budget is in force.

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 
 from pendulum import DateTime
 
-from esms_connectors.delivery.polling import LISTED_FAILURES, DeliveryCounts, Looks
+from esms_connectors.delivery.polling import LISTED_FAILURES, DeliveryCounts, Poller
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.states import DeliveryState
 
 
-class SeveralPollers:
+class CombinedPoller:
     """Polls all `pollers`, which must not share messages or people."""
 
-    def __init__(self, pollers: Sequence[Looks]) -> None:
+    def __init__(self, pollers: Sequence[Poller]) -> None:
         self.pollers = tuple(pollers)
 
     def look(self, client: EsmsClient, *, now: DateTime | None = None) -> DeliveryCounts:
@@ -39,3 +39,8 @@ class SeveralPollers:
             by_state.update(counts.by_state)
         failed = [one for counts in found for one in counts.failed_ids]
         return DeliveryCounts(sum(counts.total for counts in found), dict(by_state), tuple(failed[:LISTED_FAILURES]))
+
+
+def combined(pollers: Sequence[Poller]) -> Poller:
+    """One poller for all `pollers`, of which there is at least one."""
+    return pollers[0] if len(pollers) == 1 else CombinedPoller(pollers)

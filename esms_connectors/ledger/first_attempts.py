@@ -12,7 +12,7 @@ from esms_connectors.gateway.retry import DUPLICATE_WINDOW_MARGIN_MINUTES, dupli
 
 def times_of(now: DateTime) -> Times:
     """Times for callers without a gateway: this machine's clock is trusted."""
-    return Times(Moment(0.0, now), now, now, duplicate_window_start(now), told=True)
+    return Times(Moment(0.0, now), now, now, duplicate_window_start(now), answered=True)
 
 
 def window_parameters(database: str, times: Times) -> dict[str, Any]:
@@ -24,15 +24,15 @@ def window_parameters(database: str, times: Times) -> dict[str, Any]:
     """
     witness, witness_ms = ("database", 0) if database == "postgresql" else boot_clock()
     first = times.first_attempt
-    if not times.told and witness is None:
+    if not times.answered and witness is None:
         first = first.subtract(hours=UNCONFIRMED_HOURS)
     return {
         "first_attempt": milliseconds(first),
         # Without the gateway's time no row becomes held either.
-        "window_start": milliseconds(times.window_start) if times.told else 0,
+        "window_start": milliseconds(times.window_start) if times.answered else 0,
         "window_end": milliseconds(times.latest.add(minutes=DUPLICATE_WINDOW_MARGIN_MINUTES)),
         "since_start": milliseconds(times.latest) - milliseconds(times.window_start),
-        "witness": None if times.told else witness,
+        "witness": None if times.answered else witness,
         "this_witness": witness,
         "witness_ms": witness_ms,
     }

@@ -8,7 +8,7 @@ from typing import Any
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.recipients import Columns
 from esms_connectors.sending.campaign import Campaign
-from esms_connectors.sending.channels.making import make_channel, read_channel, takes
+from esms_connectors.sending.channels.factory import has_option, make_channel, read_channel
 from esms_connectors.sending.steps.journey import Step
 
 # Taken from the first step, or from the defaults, if a later step does not give its own.
@@ -48,7 +48,7 @@ def read_step(given: Mapping[str, Any], first: Campaign, defaults: Mapping[str, 
     name, after = options.pop("channel"), options.pop("after")
     params, phone = options.pop("params", None), options.pop("phone_column", None) or first.columns.phone
     for shared in _SHARED:
-        if takes(name, shared) and options.get(shared) is None:
+        if has_option(name, shared) and options.get(shared) is None:
             options[shared] = getattr(first.channel, shared, None) or (defaults or {}).get(shared)
     channel = make_channel(name, first.channel.client, options)
     if isinstance(params, str):

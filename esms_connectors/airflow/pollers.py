@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import jinja2
     from airflow.sdk.definitions.context import Context
 
-    from esms_connectors.delivery.polling import Looks
+    from esms_connectors.delivery.polling import Poller
     from esms_connectors.ledger import Ledger
 
 # Only the task itself can read how often it was cleared, so the ledger is searched for this many generations of its run
@@ -79,7 +79,7 @@ def poller_of_sent(
     env: jinja2.Environment,
     *,
     own_ledger: bool,
-) -> Looks:
+) -> Poller:
     """
     Build the poller from the tasks' results, and from the ledger for tasks without a result.
 
@@ -129,13 +129,16 @@ def _flat(sent: Any) -> Iterator[Any]:
         yield sent
 
 
-def poller_of_results(results: Sequence[Mapping[str, Any]], opened: OpenLedger, more_runs: Sequence[str] = ()) -> Looks:
+def poller_of_results(
+    results: Sequence[Mapping[str, Any]], opened: OpenLedger, more_runs: Sequence[str] = ()
+) -> Poller:
     """
     Build the poller for the messages of all results, and of `more_runs` as far as those have any.
 
     Raises:
         InvalidRequestError: none of them sent a message. ConfigurationError: the ledger cannot be opened.
     """
+    from esms_connectors.delivery.combined import combined
     from esms_connectors.delivery.polling import FEW_IDS, DeliveryPoller, target_of_ids
 
     if not results:
@@ -152,17 +155,17 @@ def poller_of_results(results: Sequence[Mapping[str, Any]], opened: OpenLedger, 
             run_keys.append(str(result["run_key"]))
     # A run is polled as a whole, including the messages of its other tasks.
     ids = [one for result in few if str(result["run_key"]) not in run_keys for one in result["message_ids"]]
-    pollers: list[Looks] = [DeliveryPoller(target_of_ids(ids))] if ids else []
-    return together([*pollers, *_of_runs(list(dict.fromkeys(run_keys)), opened, needed=not pollers)])
+    pollers: list[Poller] = [DeliveryPoller(target_of_ids(ids))] if ids else []
+    return combined([*pollers, *_of_runs(list(dict.fromkeys(run_keys)), opened, needed=not pollers)])
 
 
-def _of_runs(run_keys: Sequence[str], opened: OpenLedger, *, needed: bool) -> list[Looks]:
+def _of_runs(run_keys: Sequence[str], opened: OpenLedger, *, needed: bool) -> list[Poller]:
     """Pollers for the runs that sent anything; if `needed`, at least one run must have."""
     from esms_connectors.delivery.chains import poller_of_run
 
     if not run_keys:
         return []
-    found: list[Looks] = []
+    found: list[Poller] = []
     nothing: InvalidRequestError | None = None
     with opened() as ledger:
         for run_key in run_keys:
@@ -175,15 +178,9 @@ def _of_runs(run_keys: Sequence[str], opened: OpenLedger, *, needed: bool) -> li
     return found
 
 
-def together(pollers: Sequence[Looks]) -> Looks:
-    from esms_connectors.delivery.several import SeveralPollers
-
-    return pollers[0] if len(pollers) == 1 else SeveralPollers(pollers)
-
-
 def _poller_without_result(
     senders: Sequence[Sender], opened: OpenLedger, context: Context, env: jinja2.Environment
-) -> Looks:
+) -> Poller:
     """
     For tasks that returned nothing because they were marked as success or skipped: the ledger knows what they sent.
 
@@ -191,10 +188,11 @@ def _poller_without_result(
         AirflowSkipException: nothing was sent.
         ConfigurationError: the ledger cannot be opened, so it is unknown what was sent.
     """
-    from esms_connectors.ledger.existing import NoLedgerError
+    from esms_connectors.delivery.combined import combined
+    from esms_connectors.ledger.existence import NoLedgerError
 
     with contextlib.suppress(InvalidRequestError, NoLedgerError):
-        return together(_of_runs(_run_keys_of(senders, context, env), opened, needed=True))
+        return combined(_of_runs(_run_keys_of(senders, context, env), opened, needed=True))
     raise AirflowSkipException(
         "There is nothing to wait for: the sending task returned nothing, because it was skipped or marked as success, "
         "and the ledger has no message of it."
