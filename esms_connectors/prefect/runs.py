@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import Token
 from datetime import date, datetime
 from functools import lru_cache
@@ -12,6 +12,7 @@ from uuid import UUID
 import pendulum
 from pendulum import DateTime
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun, TaskRun
 from prefect.context import FlowRunContext, TaskRunContext
 
@@ -64,14 +65,30 @@ def this_try() -> Try | None:
         # A flow called in a task without a flow has no parent on the server; only the contexts lead to the task.
         outermost = tasks[-1].task_run
         if outermost.flow_run_id is None:
-            return Try(_root_of_task(outermost), numbers)
+            return _try_of(_root_of_task(outermost), numbers)
         flow_run_id = outermost.flow_run_id
     elif flows:
         flow_run_id = flows[0].id
     else:
         return None
     root, further = _root_of_flow(flow_run_id, numbers.get(str(flow_run_id), 0))
-    return Try(root, {**dict(further), **numbers})
+    return _try_of(root, {**dict(further), **numbers})
+
+
+def _try_of(root: str, numbers: Mapping[str, int]) -> Try:
+    return Try(root, numbers, lambda: _was_started_again(numbers))
+
+
+def _was_started_again(numbers: Mapping[str, int]) -> bool:
+    """
+    Whether one of these flow runs has a later try, which the server starts beside this one if it takes it for dead.
+
+    Raises:
+        RunNotReadError: the server could not be asked.
+    """
+    ids = [UUID(run) for run in numbers]
+    runs = _asked(lambda api: api.read_flow_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=ids))))
+    return any(run.run_count > numbers[str(run.id)] for run in runs)
 
 
 def run_key_or_try(key: str | None, name: str, prefix: str) -> str | Try:

@@ -38,10 +38,13 @@ class Try:
     Attributes:
         run: identifies the run; the same for all of its tries.
         numbers: the number of the try by run, for this run and those within it that led here.
+        superseded: asks the orchestrator whether a later try was started while this one still runs, as after a lost
+            heartbeat; it may raise what a retry settles.
     """
 
     run: str
     numbers: Mapping[str, int] = field(default_factory=dict)
+    superseded: Callable[[], bool] = field(default=lambda: False, compare=False)
 
     @property
     def again(self) -> bool:
@@ -125,7 +128,8 @@ def once_per_run(
                 asked[place] = _Asked(content, this)
                 return result
         known = asked.get(place)
-        replaced = this.again if known is None else this.replaces(known.by)
+        # Without a record here, another process asked for it: an earlier try, this one, or the try that replaced it.
+        replaced = (this.again or this.superseded()) if known is None else this.replaces(known.by)
         doubtful = doubtful or (replaced and _may_have_left(ledger, run_key))
     raise refusal()
 

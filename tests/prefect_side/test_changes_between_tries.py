@@ -20,11 +20,12 @@ from prefect.client.schemas.responses import SetStateStatus
 from prefect.context import TaskRunContext
 from prefect.flow_engine import run_flow
 from prefect.runtime import flow_run
-from prefect.states import Pending
+from prefect.states import Pending, Running
 
 from esms_connectors import ConfigurationError, InvalidRequestError
 from esms_connectors.emulator import DEMO_BRANDNAME, Emulator
 from esms_connectors.emulator.faults import code
+from esms_connectors.ledger import Ledger
 from esms_connectors.prefect import (
     EsmsCredentials,
     EsmsLedger,
@@ -38,8 +39,12 @@ from esms_connectors.prefect import (
     send_zns_bulk,
     zns_campaign,
 )
+from esms_connectors.sending import in_run
 from esms_connectors.sending.bulk import BulkIncompleteError
+from esms_connectors.sending.in_run import Try
+from esms_connectors.sending.one_sms import send_sms_once
 from esms_connectors.sending.plan import PlanChangedError
+from esms_connectors.sending.sms_message import SmsMessage
 
 TWICE: dict[str, Any] = {"retries": 1, "retry_delay_seconds": 0}
 
@@ -78,6 +83,34 @@ def test_a_text_that_changes_between_tries_is_no_second_message(gateway: Emulato
             (phone_of(3), "who is on call"),
         ]
     )
+
+
+@pytest.mark.in_turn
+def test_a_try_that_was_taken_for_dead_sends_no_text_of_its_own(
+    gateway: Emulator,
+    credentials: EsmsCredentials,
+    books: Ledger,
+    blocks: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The server started the run again in another process, which was first; both go on."""
+
+    def next_try(run: str) -> None:
+        with get_client(sync_client=True) as api:
+            assert api.set_flow_run_state(uuid.UUID(run), Running(), force=True).status == SetStateStatus.ACCEPT
+        message = SmsMessage(phone_of(1), "it is 10:02", DEMO_BRANDNAME, row_key="sms")
+        with credentials.get_client() as client:
+            send_sms_once(client, message, ledger=books, named=Try(f"flow {run}", {run: 2}))
+        monkeypatch.setattr(in_run, "_memory", in_run._Memory())
+
+    @flow
+    def taken_for_dead() -> None:
+        next_try(str(flow_run.id))
+        send_sms(phone_of(1), "it is 10:01", **blocks)
+
+    with pytest.raises(InvalidRequestError, match="sent another text before in the same run"):
+        taken_for_dead()
+    assert [message.content for message in gateway.messages()] == ["it is 10:02"]
 
 
 @pytest.mark.in_turn

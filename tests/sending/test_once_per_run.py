@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -79,6 +80,23 @@ def test_a_retry_of_one_part_does_not_doubt_the_others(client: EsmsClient, gatew
         this = Try("flow", {"flow": 1, task: number})
         send_sms_once(client, SmsMessage(PHONE, text, DEMO_BRANDNAME, row_key="sms"), ledger=ledger, named=this)
     assert [message.content for message in gateway.messages()] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+def test_a_try_that_was_replaced_sends_no_other_content(
+    client: EsmsClient, gateway: Emulator, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, replaced: bool
+) -> None:
+    """
+    A run that was taken for dead goes on beside the try that replaced it, which was first with its text. Processes of
+    one try do not doubt each other.
+    """
+    first, other = Try("run", {"run": 1}, superseded=lambda: replaced), Try("run", {"run": 2 if replaced else 1})
+    for text, this in (("b", other), ("a", first), ("b", first)):
+        monkeypatch.setattr(in_run, "_memory", in_run._Memory())
+        message = SmsMessage(PHONE, text, DEMO_BRANDNAME, row_key="sms")
+        with pytest.raises(OtherContentError) if replaced and text == "a" else nullcontext():
+            send_sms_once(client, message, ledger=ledger, named=this)
+    assert [message.content for message in gateway.messages()] == (["b"] if replaced else ["b", "a"])
 
 
 def test_another_sender_is_other_content(client: EsmsClient, gateway: Emulator, ledger: Ledger) -> None:
