@@ -298,7 +298,12 @@ class Transport:
         """Wait for the rate limits; a failure when they leave no time or the client was stopped."""
         for throttle in self._throttles(endpoint):
             patience = self._retries.budget_seconds - (time.monotonic() - started)
-            if not throttle.acquire(max(0.0, patience)):
+            try:
+                admitted = throttle.acquire(max(0.0, patience))
+            except Exception as error:  # noqa: BLE001 - a shared limit is kept by another server, which may be down
+                reason = f"the limit of requests per second is unavailable ({type(error).__name__})"
+                return FailedAttempt(Failure.NOT_SENT, reason)
+            if not admitted:
                 return FailedAttempt(
                     Failure.NOT_SENT, "the limit of requests per second of this client left no time for it"
                 )

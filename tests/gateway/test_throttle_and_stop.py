@@ -18,6 +18,7 @@ from esms_connectors import (
     EsmsClient,
     EsmsError,
     GatewayError,
+    NotSentError,
     PyrateThrottle,
     RateLimitedError,
     RetryPolicy,
@@ -119,6 +120,30 @@ def test_every_attempt_takes_leave(gateway: Emulator, make_client: MakeClient) -
         send_customer_care_sms(make_client(throttle=counting))
     assert (counting.leaves, isinstance(counting, Throttle)) == (4, True)
     assert (gateway.call_count("send_customer_care_sms"), gateway.call_count("get_balance")) == (3, 1)
+
+
+def test_a_limit_that_is_kept_by_a_server_that_is_down_means_not_sent(
+    gateway: Emulator, make_client: MakeClient
+) -> None:
+    """It is asked again as often as the gateway would be, and its error is not shown: it may quote a password."""
+
+    class Shared:
+        failures = 2
+
+        def acquire(self, timeout_seconds: float) -> bool:
+            self.failures -= 1
+            if self.failures >= 0:
+                raise RuntimeError("no answer from redis://:password@limits")
+            return True
+
+    shared = Shared()
+    send_customer_care_sms(make_client(throttle=shared))
+    shared.failures = 100
+    with pytest.raises(NotSentError, match=r"limit of requests per second is unavailable \(RuntimeError\)") as caught:
+        send_customer_care_sms(make_client(throttle=shared))
+    assert "password" not in str(caught.value)
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+    assert gateway.message_count == 1
 
 
 @pytest.mark.parametrize("rate", [0, -1, float("nan"), float("inf"), True, "20", object(), 1e-9])

@@ -190,3 +190,27 @@ def test_what_was_not_sent_is_counted_once_however_often_it_is_read(
     summary = bench.send_sms(threads=1)
     assert (summary.run.unknown, summary.run.not_sent) == (1, 3)
     assert (summary.counters.unknown, summary.counters.not_sent) == (1, 3)
+
+
+def test_a_limit_that_fails_within_a_chunk_leaves_no_row_in_doubt(
+    sqlite_url: str, make_bench: Callable[..., Bench]
+) -> None:
+    """What was accepted before it is recorded, the rest certainly did not leave; the next run sends that."""
+    bench = make_bench(sqlite_url, people(20), proven=False)
+    bench.attempts = 1
+
+    class Shared:
+        calls = 0
+
+        def acquire(self, timeout_seconds: float) -> bool:
+            self.calls += 1
+            if self.calls > 1:
+                raise ConnectionError("the server of the limit is down")
+            return True
+
+    bench.send_sms(client=bench.client(throttle=Shared()), threads=1, at_least=None)
+    states = Counter(bench.states().values())
+    assert states["accepted"] == bench.gateway.message_count > 0
+    assert set(states) <= {"accepted", "not_sent"}
+    assert bench.send_sms().complete
+    bench.check_complete()
