@@ -39,9 +39,9 @@ from esms_connectors.prefect import (
     send_zns_bulk,
     zns_campaign,
 )
-from esms_connectors.sending import in_run
+from esms_connectors.sending import once_per_run
 from esms_connectors.sending.bulk import BulkIncompleteError
-from esms_connectors.sending.in_run import Try
+from esms_connectors.sending.once_per_run import Try
 from esms_connectors.sending.one_sms import send_sms_once
 from esms_connectors.sending.plan import PlanChangedError
 from esms_connectors.sending.sms_message import SmsMessage
@@ -101,7 +101,7 @@ def test_a_try_that_was_taken_for_dead_sends_no_text_of_its_own(
         message = SmsMessage(phone_of(1), "it is 10:02", DEMO_BRANDNAME, row_key="sms")
         with credentials.get_client() as client:
             send_sms_once(client, message, ledger=books, named=Try(f"flow {run}", {run: 2}))
-        monkeypatch.setattr(in_run, "_memory", in_run._Memory())
+        monkeypatch.setattr(once_per_run, "_memory", once_per_run._Memory())
 
     @flow
     def taken_for_dead() -> None:

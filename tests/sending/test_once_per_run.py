@@ -92,7 +92,7 @@ def test_a_try_that_was_replaced_sends_no_other_content(
     """
     first, other = Try("run", {"run": 1}, superseded=lambda: replaced), Try("run", {"run": 2 if replaced else 1})
     for text, this in (("b", other), ("a", first), ("b", first)):
-        monkeypatch.setattr(in_run, "_memory", in_run._Memory())
+        monkeypatch.setattr(once_per_run, "_memory", once_per_run._Memory())
         message = SmsMessage(PHONE, text, DEMO_BRANDNAME, row_key="sms")
         with pytest.raises(OtherContentError) if replaced and text == "a" else nullcontext():
             send_sms_once(client, message, ledger=ledger, named=this)
