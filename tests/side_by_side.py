@@ -41,6 +41,7 @@ class Part:
     process: subprocess.Popen[bytes] | None = None
     began: float = 0.0
     seconds: float = 0.0
+    cpu_seconds: float = 0.0  # of itself and of the children that it waited for
     code: int | None = None
     guard: threading.Lock = field(default_factory=threading.Lock)
 
@@ -68,9 +69,10 @@ class Part:
                     env=environment,
                     start_new_session=True,  # ended as a whole, with the servers that it has started
                 )
-            code = self.process.wait()
+            _, status, usage = os.wait4(self.process.pid, 0)
         self.seconds = time.monotonic() - self.began
-        self.code = code
+        self.cpu_seconds = usage.ru_utime + usage.ru_stime
+        self.code = self.process.returncode = os.waitstatus_to_exitcode(status)
 
     def signal(self, number: int) -> None:
         with self.guard:
@@ -124,7 +126,7 @@ def _run(waiting: deque[Part], stopping: threading.Event) -> None:
         if not stopping.is_set():
             state = _closing_line(part) or "passed" if part.code == 0 else f"FAILED, see {part.log}"
             # The end of the line with it: parts may end at the same moment.
-            print(f"{_CLEAR}{part.name:<14} {_minutes(part.seconds)}  {state}\n", end="", flush=True)
+            print(f"{_CLEAR}{part.name:<14} {_minutes(part.seconds)}  CPU {_minutes(part.cpu_seconds)}  {state}\n", end="", flush=True)
 
 
 def _closing_line(part: Part) -> str:
