@@ -5,7 +5,8 @@ A test marked `in_turn` has many cells (databases, faults, moments of a kill) or
 numbered 1 to 14, in a cycle of two weeks. `make test` runs a fourteenth of its cells each day, so that each is run
 within a cycle; `make test-all`, and pytest by hand, run all.
 
-- `in_turn(every=2)`: half of the cells each day, such as those on the second of two databases.
+- `in_turn(every=2)`: half of the cells each day, such as those on the second of two databases. `every=3`: a third, for
+  tests of a quarter of a second or more.
 - `in_turn(on=3)`: all cells on that day of the cycle. For files whose tests share costly servers; each has another day.
 
 Of several marks the rarest holds.

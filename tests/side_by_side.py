@@ -126,7 +126,8 @@ def _run(waiting: deque[Part], stopping: threading.Event) -> None:
         if not stopping.is_set():
             state = _closing_line(part) or "passed" if part.code == 0 else f"FAILED, see {part.log}"
             # The end of the line with it: parts may end at the same moment.
-            print(f"{_CLEAR}{part.name:<14} {_minutes(part.seconds)}  CPU {_minutes(part.cpu_seconds)}  {state}\n", end="", flush=True)
+            times = f"{_minutes(part.seconds)}  CPU {_minutes(part.cpu_seconds)}"
+            print(f"{_CLEAR}{part.name:<14} {times}  {state}\n", end="", flush=True)
 
 
 def _closing_line(part: Part) -> str:

@@ -303,6 +303,7 @@ def test_sql_reads_folders_of_files(run: Run, emulator: Emulator, tmp_path: Path
     assert_one_clear_line(run("sql", f"copy esms_loads to '{tmp_path}/x.csv'", "--into", into), 2, "disabled")
 
 
+@pytest.mark.in_turn(every=3)
 def test_sql_reads_postgresql(run: Run, emulator: Emulator, postgres: PostgresServer) -> None:
     """As it is, and nothing can be changed."""
     fill(emulator)

@@ -160,12 +160,14 @@ def cli(esms: EsmsAtNoon) -> Front:
     return call
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_core(case: Case, world: World) -> None:
     """The values in the table are right."""
     check(case, world, core)
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_cli(case: Case, world: World, cli: Callable[[World, Order], Answer]) -> None:
     """The command line does the same."""
@@ -225,6 +227,7 @@ def test_lists_by_cli(case: ListCase, world: World, esms: EsmsAtNoon) -> None:
     check_reached(case, world.gateway)
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("case", LISTS, ids=[case.name for case in LISTS])
 def test_lists_by_core(case: ListCase, world: World) -> None:
     """With the arguments the people are reached."""
@@ -236,6 +239,7 @@ def test_lists_by_core(case: ListCase, world: World) -> None:
     check_reached(case, world.gateway)
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_alerts_by_core(spelling: str, world: World) -> None:
     """Two people, one message each."""
@@ -246,6 +250,7 @@ def test_alerts_by_core(spelling: str, world: World) -> None:
     assert world.gateway.deliveries_by_phone() == dict.fromkeys(PEOPLE, 1)
 
 
+@pytest.mark.in_turn(every=3)
 def test_statements_by_core(clock: RealClock, tmp_path: Path) -> None:
     """The values in the table are right."""
 

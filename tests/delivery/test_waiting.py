@@ -89,6 +89,7 @@ def send_zns(client: EsmsClient, ledger: Ledger, count: int, run_key: str = "mar
     send_bulk(ZnsChannel(client, DEMO_TEMPLATE_ID, DEMO_OA_ID, **more), rows, ledger=ledger, run_key=run_key)
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_run_is_awaited_by_its_campaign(
     gateway: Emulator, client: EsmsClient, ledger: Ledger, clock: Callable[[], DateTime]
 ) -> None:
@@ -133,6 +134,7 @@ def test_messages_that_come_back_in_another_spelling_are_awaited(
         assert (after.total, after.delivered, after.unseen) == (count, count, 0)
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("listed_by", ["created", "sent"])
 def test_a_scheduled_run_is_awaited_by_whatever_time_it_is_listed(
     gateway: Emulator, client: EsmsClient, ledger: Ledger, clock: Callable[[], DateTime], listed_by: str
@@ -145,6 +147,7 @@ def test_a_scheduled_run_is_awaited_by_whatever_time_it_is_listed(
     assert poller.look(client, now=clock()).delivered == 10
 
 
+@pytest.mark.in_turn(every=3)
 def test_rows_answered_124_are_awaited_too(
     gateway: Emulator, client: EsmsClient, ledger: Ledger, clock: Callable[[], DateTime]
 ) -> None:
@@ -156,6 +159,7 @@ def test_rows_answered_124_are_awaited_too(
     assert DeliveryPoller(target_of_run(ledger, "march")).look(client, now=clock()).delivered == 600
 
 
+@pytest.mark.in_turn(every=3)
 def test_what_is_final_and_closed_is_not_read_again(
     gateway: Emulator, client: EsmsClient, ledger: Ledger, clock: Callable[[], DateTime]
 ) -> None:

@@ -159,6 +159,7 @@ def test_conditions(caller):
         faults.add("get_everything", code("1"))
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_probability_strikes_the_same_calls_every_time(make_caller):
     """It is a function of the seed and the call number."""
 

@@ -131,6 +131,7 @@ def test_a_good_request_gets_the_documented_answer(gateway: Gateway, name: str) 
     assert gateway.emulator.call_count(name) or name == "make_voice_otp_call"
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("name", REQUESTS)
 def test_a_wrong_key_is_101_and_leaves_nothing(gateway: Gateway, name: str) -> None:
     """In whichever place the keys stand."""
@@ -139,6 +140,7 @@ def test_a_wrong_key_is_101_and_leaves_nothing(gateway: Gateway, name: str) -> N
     assert gateway.emulator.message_count == 0
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("name", REQUESTS)
 def test_a_missing_member_is_refused(gateway: Gateway, name: str) -> None:
     """With the code of its kind, or in a body without one; nothing is taken and nothing charged."""

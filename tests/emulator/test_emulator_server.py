@@ -146,6 +146,7 @@ def test_a_gateway_that_goes_down_in_the_middle_of_a_call(server, socket_caller)
     assert server.emulator.message_count == 1
 
 
+@pytest.mark.in_turn(every=3)
 def test_many_threads_lose_and_double_nothing(server, socket_caller):
     """Eight clients, overlapping RequestIds: every phone once, charged once."""
     before = server.emulator.account().balance_vnd
@@ -342,6 +343,7 @@ def test_fresh_and_in_process(esms_emulator_in_process):
 """
 
 
+@pytest.mark.in_turn(every=3)
 def test_the_pytest_plugin(tmp_path):
     """Both fixtures work for a user's tests, with warnings as errors."""
     (tmp_path / "test_user.py").write_text(PLUGIN_TEST)

@@ -126,6 +126,7 @@ def test_no_other_host_gets_the_keys(url: str) -> None:
         Addresses(DEFAULT_BASE_URL).check(url)
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("name", [*SENDS, "get_balance"])
 def test_redirects_are_not_followed(make_client: MakeClient, status: int, name: str) -> None:

@@ -288,6 +288,7 @@ def test_each_sample_succeeds(gateway: Emulator, client: EsmsClient, name: str) 
     ]
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("name", [*MORE_SENDS, *MORE_READS])
 def test_each_further_sample_succeeds(gateway: Emulator, client: EsmsClient, name: str) -> None:
     """One more call arrives, at the handler of that name, and is answered with success."""

@@ -100,6 +100,7 @@ def test_what_is_no_mobile_number_is_refused_with_the_reason(phone: str, why: st
     assert not phone.isascii() or len(phone) < 8 or phone not in str(caught.value)
 
 
+@pytest.mark.in_turn(every=3)
 @given(text=st.text(max_size=20) | st.text("0123456789+ .-()", max_size=16))
 def test_any_text_is_a_number_or_refused(text: str) -> None:
     """Ten digits come out, and the same ones when they go in again; or our own error."""
@@ -116,6 +117,7 @@ def test_any_text_is_a_number_or_refused(text: str) -> None:
 MOBILE_WITHOUT_SUBSCRIBERS = ("140", "160", "1210", "1211", "1212", "1213")
 
 
+@pytest.mark.in_turn(every=3)
 def test_google_s_library_knows_the_same_mobile_numbers() -> None:
     """The ranges are those of the national plan as `phonenumbers` publishes it: four digits tell them all apart."""
 

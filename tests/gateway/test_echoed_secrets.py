@@ -153,6 +153,7 @@ def test_libpqs_own_text_does_not_become_a_file_with_a_password_in_its_name(text
 SETTINGS = st.text(st.sampled_from("htps:/.@[]%#? \x00\nậ1aZ"), max_size=30)
 
 
+@pytest.mark.in_turn(every=3)
 @example("http://u:mật@127.0.0.1:1")
 @example("http://[")
 @example("http://h:99999")

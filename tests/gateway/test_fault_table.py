@@ -123,6 +123,7 @@ def bench() -> Iterator[FaultBench]:
         yield running
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize(("fault", "mode"), rows(), ids=[f"{fault}-{mode}" for fault, mode in rows()])
 def test_a_fault_comes_to_the_same_every_time(bench: FaultBench, fault: str, mode: str) -> None:
     """Each function meets each fault with the outcome of its kind; no phone gets two messages; nothing leaks."""
@@ -178,6 +179,7 @@ def kind_of(name: str) -> str:
     return "sure" if endpoint.request_ids is RequestIds.DOCUMENTED else "unsure"
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("name", MORE_SENDS)
 def test_every_other_function_that_sends_or_charges_comes_to_what_its_kind_does(bench: FaultBench, name: str) -> None:
     """Taken once at most; the call that was lost is repeated under a sure request id alone; nothing leaks."""

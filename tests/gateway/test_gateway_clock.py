@@ -69,6 +69,7 @@ def world(make_client: MakeClient, monkeypatch: pytest.MonkeyPatch) -> World:
     return made
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("offset_seconds", OFFSETS)
 @pytest.mark.parametrize(
     ("first", "later_seconds", "calls"),
@@ -260,6 +261,7 @@ class Machine:
 acts = st.tuples(st.sampled_from(["runs", "sleeps", "runs", "is set"]), st.floats(0, 86_400))
 
 
+@pytest.mark.in_turn(every=3)
 @given(before=st.lists(acts, max_size=3), between=st.lists(acts, max_size=3), after=st.lists(acts, max_size=3))
 def test_the_bounds_hold_as_long_as_one_clock_is_right(
     before: list[tuple[str, float]], between: list[tuple[str, float]], after: list[tuple[str, float]]

@@ -61,6 +61,7 @@ def test_a_refused_connection_does_not_settle_a_lost_answer(
     assert set(gateway.deliveries_by_phone().values()) == {1}
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("name", KEYED_SENDS)
 @pytest.mark.parametrize("refusal", ["101", "103", "140", "160"])
 def test_a_refusal_of_the_account_does_not_settle_a_lost_answer(
@@ -93,6 +94,7 @@ def test_a_refusal_in_doubt_stops_the_run(gateway: Emulator, make_client: MakeCl
     assert gateway.call_count("send_customer_care_sms") == 2
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("refusal", ["99", "104", "108", "110", "146", "177", "799"])
 @pytest.mark.parametrize("lost", [drop_before(), drop_after()])
 def test_a_refused_repeat_says_nothing_about_the_lost_answer(
@@ -194,6 +196,7 @@ def test_bulk_rows_that_were_never_in_doubt_are_rejected(gateway: Emulator, make
 moments_of_day = st.integers(0, 3 * 86_400).map(lambda second: at("2024-05-15 00:00:00").add(seconds=second))
 
 
+@pytest.mark.in_turn(every=3)
 @given(first=moments_of_day, now=moments_of_day)
 def test_the_window_is_never_longer_than_either_reading_of_it(first: pendulum.DateTime, now: pendulum.DateTime) -> None:
     """Inside means: the same Vietnamese day, and less than 24 hours, both with a margin."""
@@ -219,6 +222,7 @@ def test_a_repeat_never_risks_a_second_message(
         assert not any(map(allowed, Effect))
 
 
+@pytest.mark.in_turn(every=3)
 @example(attempt=0, elapsed=300.0, chance=4e-27, asked=None)
 @given(
     attempt=st.integers(0, 10_000), elapsed=st.floats(0, 1000), chance=st.floats(0, 1, exclude_max=True),

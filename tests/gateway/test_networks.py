@@ -49,6 +49,7 @@ def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "_GRACE_SECONDS", 0.1)
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("name", ["send_zns_bulk", "get_balance"])
 def test_an_answer_that_goes_on_and_on_is_bounded(make_client: MakeClient, name: str) -> None:
     """100 Continue for ever arrives in time, each of them."""

@@ -48,6 +48,7 @@ def bodies(client: EsmsClient) -> list[Any]:
     return [(request.url, request.body) for request in adapter.requests]
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("name", ANSWERS)
 def test_plain_values_make_the_same_request_as_typed_ones(name: str) -> None:
     """Given as JSON, as words, and as the method takes them; the answer is JSON in each case."""

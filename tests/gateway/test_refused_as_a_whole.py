@@ -54,6 +54,7 @@ def test_keys_and_address_are_looked_at_first(gateway: Emulator, client: EsmsCli
     assert caught.value.nothing_taken
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("refusal", [*REFUSALS, "555", "124"])
 @pytest.mark.parametrize("total_success", ["missing", "right", "wrong"])
 def test_what_detail_accounts_for_is_settled_by_it(

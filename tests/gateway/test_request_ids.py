@@ -17,6 +17,7 @@ from esms_connectors.gateway.request_ids import check_request_id, random_request
 parts = st.lists(st.none() | st.integers() | st.text(), min_size=1, max_size=6)
 
 
+@pytest.mark.in_turn(every=3)
 @given(one=parts, other=parts)
 def test_equal_parts_have_equal_ids_and_others_have_not(one: list[Any], other: list[Any]) -> None:
     """1, "1" and None are different; so are ("ab", "c") and ("a", "bc")."""
@@ -24,6 +25,7 @@ def test_equal_parts_have_equal_ids_and_others_have_not(one: list[Any], other: l
     assert (make_request_id(*one) == make_request_id(*other)) == (one == other)
 
 
+@pytest.mark.in_turn(every=3)
 @given(given_parts=parts)
 def test_ids_fit_the_gateway(given_parts: list[Any]) -> None:
     """At most 50 characters, nothing but lower-case letters and digits."""

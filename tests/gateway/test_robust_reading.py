@@ -84,6 +84,7 @@ def test_success_without_a_usable_message_id(message_id: Any) -> None:
     assert submission.message_id in (None, "1.5")
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize(
     "answer",
     [
@@ -329,6 +330,7 @@ def test_any_json_at_all(name: str, answer: Any, status: int) -> None:
         assert result.accepted == sum(row.outcome is Outcome.ACCEPTED for row in result.rows)
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("name", ["send_customer_care_sms", "get_sms_sent_data", "get_zns_template"])
 @FUZZ
 @given(body=st.binary(max_size=60) | st.text(max_size=60).map(lambda text: text.encode("utf-8", "surrogatepass")))
@@ -338,6 +340,7 @@ def test_any_bytes_at_all(name: str, body: bytes) -> None:
         ALL_CALLS[name](client_of(body))
 
 
+@pytest.mark.in_turn(every=3)
 @FUZZ
 @given(data=st.data())
 def test_every_cut_of_a_success_is_unknown(data: st.DataObject) -> None:
@@ -348,6 +351,7 @@ def test_every_cut_of_a_success_is_unknown(data: st.DataObject) -> None:
         send_customer_care_sms(client_of(body[:kept]))
 
 
+@pytest.mark.in_turn(every=3)
 @given(text=st.text(max_size=80) | st.sampled_from(['"' * 5, "[" * 100_000, '{"error":1e999}', '"\\"', "%7B%22" * 9]))
 def test_no_error_info_breaks_the_reader(text: str) -> None:
     """A report is never lost over Zalo's own words."""

@@ -79,6 +79,7 @@ def test_the_environment_variable_is_read_strictly(
 # --- XML -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize(
     "content",
     [
@@ -143,6 +144,7 @@ def test_half_an_emoji_is_refused_everywhere(gateway: Emulator, client: EsmsClie
     assert gateway.call_count(name) == 0
 
 
+@pytest.mark.in_turn(every=3)
 @given(
     content=st.text(min_size=1, max_size=60).filter(lambda text: text.strip()),
     phones=st.lists(st.just(PHONE), max_size=3),
@@ -159,6 +161,7 @@ def test_every_document_is_read_back_as_it_was_meant(content: str, phones: list[
     assert [phone.text for phone in document.iterfind("CONTACTS/CUSTOMER/PHONE")] == phones
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize(
     ("route", "sms_type", "count", "allowed"),
     [
@@ -280,6 +283,7 @@ def test_bad_arguments_are_refused(
     assert gateway.call_count(name) == 0
 
 
+@pytest.mark.in_turn(every=3)
 @settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.text(min_size=1, max_size=80).filter(lambda text: text.strip() == text))
 def test_json_texts_arrive_as_they_were(gateway: Emulator, client: EsmsClient, content: str) -> None:

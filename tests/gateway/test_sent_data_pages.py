@@ -41,6 +41,7 @@ def test_all_rows_come_once(gateway: Emulator, client: EsmsClient, count: int, o
     assert gateway.call_count("get_sms_sent_data") <= count // 100 + 1
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("quirk", ["missing", "string", "zero"])
 @pytest.mark.parametrize("count", [0, 1, 200, 250])
 def test_a_count_that_is_missing_or_wrong_loses_nothing(
@@ -61,6 +62,7 @@ def test_a_count_that_is_too_high_is_an_incomplete_answer(gateway: Emulator, cli
     assert (caught.value.expected, caught.value.received, caught.value.retryable) == (2_147_483_647, 150, True)
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("order", ["newest_first", "oldest_first"])
 @pytest.mark.parametrize("new_at", ["2024-05-15 07:00:00", "2024-05-15 09:30:00", "2024-05-15 11:30:00"])
 @pytest.mark.parametrize(("count", "new_rows"), [(250, 1), (300, 1), (300, 100), (300, 250)])
@@ -89,6 +91,7 @@ def test_rows_that_arrive_while_paging_are_read_or_noticed(
     assert came >= (stored_before if total == "missing" else {one.message_id for one in gateway.messages()})
 
 
+@pytest.mark.in_turn(every=3)
 @settings(max_examples=examples(60))
 @given(data=st.data())
 def test_no_movement_of_rows_loses_one_unnoticed(data: st.DataObject) -> None:

@@ -155,6 +155,7 @@ def test_units_are_those_of_the_encodings(text: str) -> None:
         assert found.units == sum(describe(character).units for character in text)
 
 
+@pytest.mark.in_turn(every=3)
 @given(st.text())
 def test_plain_twice_is_plain_once(text: str) -> None:
     """Running it again changes nothing, and it never invents a need for Unicode."""

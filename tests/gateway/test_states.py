@@ -63,6 +63,7 @@ def test_the_state_of_totals(totals: Any, state: DeliveryState) -> None:
     assert state_of_totals(*totals) is state
 
 
+@pytest.mark.in_turn(every=3)
 @given(
     status=st.none() | st.integers(-1, 9) | st.text(max_size=3),
     counts=st.lists(st.none() | st.integers(0, 4), min_size=3, max_size=3),

@@ -68,6 +68,7 @@ def arrivals(gateway: Emulator, function: str) -> list[float]:
 # --- the throttle ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.in_turn(every=3)
 def test_threads_keep_the_rate_together(gateway: Emulator, make_client: MakeClient) -> None:
     """No second has more requests than allowed, however many threads want to."""
     client, moments = make_client(throttle=20), arrivals(gateway, "send_customer_care_sms")
@@ -177,6 +178,7 @@ def test_a_rate_limit_that_lasts_is_an_error_to_come_back_with(gateway: Emulator
 # --- the run-wide stop -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("refusal", ["101", "103", "140"])
 def test_no_thread_goes_on_hammering_a_refused_account(gateway: Emulator, client: EsmsClient, refusal: str) -> None:
     """After the first refusal at most the calls that were under way arrive; everyone else is told why."""
@@ -271,6 +273,7 @@ def test_a_refused_recipient_stops_nobody(gateway: Emulator, client: EsmsClient)
 # --- one client, many threads ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.in_turn(every=3)
 def test_thirty_two_threads_send_five_hundred_once(gateway: Emulator, make_client: MakeClient) -> None:
     """With every seventh answer lost."""
     client = make_client(max_connections=32)

@@ -27,6 +27,7 @@ def test_loads_that_overlap_give_it_back_when_the_last_ends() -> None:
     assert pa.default_memory_pool().backend_name == before
 
 
+@pytest.mark.in_turn(every=3)
 def test_the_command_line_takes_the_system_s_allocator_for_all_of_arrow() -> None:
     program = (
         "import sys\nfrom esms_connectors.cli import main\nsys.argv = ['esms', '--version']\n"
@@ -37,6 +38,7 @@ def test_the_command_line_takes_the_system_s_allocator_for_all_of_arrow() -> Non
     assert done.stdout.splitlines()[-1] == "system"
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_load_uses_the_system_s_allocator_and_gives_the_other_back(
     gateway: Emulator, make_place: Callable[[str], Place], load: Load, fails: bool

@@ -98,6 +98,7 @@ def test_a_late_run_loads_up_to_the_day_it_was_scheduled_for(
     assert duckdb_only.messages() == rows_at(gateway)
 
 
+@pytest.mark.in_turn(every=3)
 def test_days_before_the_first_window_are_loaded_by_the_runs_they_are_due_in(
     gateway: Emulator, duckdb_only: Place, load: Load, plan: Any
 ) -> None:
@@ -128,6 +129,7 @@ def test_the_present_day_is_left_to_the_next_run_and_its_beginning_is_read_again
     assert duckdb_only.messages() == rows_at(gateway)
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_window_that_was_asked_for_and_never_read_is_missing(
     gateway: Emulator, duckdb_only: Place, load: Load, plan: Any
 ) -> None:
@@ -150,6 +152,7 @@ def test_each_type_goes_on_where_it_ended_itself(gateway: Emulator, duckdb_only:
     ]
 
 
+@pytest.mark.in_turn(every=3)
 def test_missed_days_are_bounded_and_what_lies_before_is_told_of(
     gateway: Emulator, duckdb_only: Place, load: Load, plan: Any
 ) -> None:
@@ -164,6 +167,7 @@ def test_missed_days_are_bounded_and_what_lies_before_is_told_of(
         plan(duckdb_only, most_days=0)
 
 
+@pytest.mark.in_turn(every=3)
 def test_what_is_missing_is_known_when_all_that_was_loaded_is_forgotten(
     gateway: Emulator, duckdb_only: Place, load: Load, plan: Any
 ) -> None:
@@ -175,6 +179,7 @@ def test_what_is_missing_is_known_when_all_that_was_loaded_is_forgotten(
     assert len(plan(duckdb_only).windows) == 31
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_span_is_loaded_as_it_is_asked_for(gateway: Emulator, duckdb_only: Place, load: Load, plan: Any) -> None:
     """Whatever was loaded before, and without a word."""
     load(duckdb_only)

@@ -132,6 +132,7 @@ def test_a_gateway_with_ways_of_its_own(
     assert duckdb_only.messages() == rows_at(gateway)
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_span_of_the_future_is_empty_and_stays_worth_a_look(gateway: Emulator, place: Place, load: Load) -> None:
     summary = load(place, DAY.add(days=10), DAY.add(days=11))
     assert (summary.windows, summary.rows) == (1, 0)

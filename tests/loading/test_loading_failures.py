@@ -32,6 +32,7 @@ def end_connections(postgres: PostgresServer, place: Place) -> None:
     postgres.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{name}'")
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_connection_lost_in_the_middle_of_a_merge(
     gateway: Emulator, postgres: PostgresServer, in_postgresql: Place, load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,6 +176,7 @@ def test_no_key_no_phone_and_no_text_is_said_whatever_happens(
     assert run(span=span).code == 4
 
 
+@pytest.mark.in_turn(every=3)
 def test_the_log_counts_windows_and_nothing_else(
     gateway: Emulator, duckdb_only: Place, load: Load, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -150,6 +150,7 @@ def test_a_whole_pull_is_no_interrupted_one(two_days: Emulator, pull: Puller) ->
     assert pull.place.messages() == rows_at(two_days)
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_day_that_had_not_ended_is_read_again_by_the_pull_that_goes_on(
     gateway: Emulator, duckdb_only: Place, load: Load
 ) -> None:

@@ -48,6 +48,7 @@ def test_rows_listed_late_are_loaded_by_the_next_night(gateway: Emulator, place:
     assert place.messages() == rows_at(gateway)
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_price_that_is_told_after_the_final_state_is_loaded_by_the_next_night(
     gateway: Emulator, duckdb_only: Place, nightly: Any
 ) -> None:
@@ -67,6 +68,7 @@ def test_a_price_that_is_told_after_the_final_state_is_loaded_by_the_next_night(
     assert nightly(duckdb_only).recounts_differing == 0
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_window_with_two_rows_under_one_key_is_not_read_again_every_night(
     gateway: Emulator, duckdb_only: Place, nightly: Any
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 import pendulum
+import pytest
 
 from esms_connectors import EsmsClient
 from esms_connectors.emulator import Emulator
@@ -17,6 +18,7 @@ from esms_connectors.warehouse import load_sent_messages, open_warehouse
 DAY = pendulum.datetime(2024, 5, 14, tz="Asia/Ho_Chi_Minh")
 
 
+@pytest.mark.in_turn(every=3)
 def test_no_value_is_lost_in_silence(gateway: Emulator, make_client: Callable[..., EsmsClient], tmp_path: Path) -> None:
     """What is certain stands in its column; what is not in `status_text`, and the summary counts the rows."""
     gateway.populate(5, start=DAY, end=DAY.add(days=1), sms_type=2)

@@ -25,6 +25,7 @@ def listed_by_sending(gateway: Emulator, load: Load, place: Place) -> None:
     gateway.insert_message(DAY.add(days=2, hours=10), send_status=5, send_result=1)
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_row_that_moves_to_the_day_of_its_sending_is_one(gateway: Emulator, duckdb_only: Place, load: Load) -> None:
     listed_by_sending(gateway, load, duckdb_only)
     moved = load(duckdb_only, DAY.add(days=2), DAY.add(days=3))
@@ -35,6 +36,7 @@ def test_a_row_that_moves_to_the_day_of_its_sending_is_one(gateway: Emulator, du
     assert (again.inserted, again.changed) == (0, 0)
 
 
+@pytest.mark.in_turn(every=3)
 def test_what_comes_in_every_window_is_one_row(gateway: Emulator, duckdb_only: Place, load: Load) -> None:
     """From and To are not looked at: each of six days has everything, whichever is loaded first."""
     gateway.populate(40, start=DAY.subtract(days=5), end=NEXT)

@@ -50,6 +50,7 @@ def misread(text: str, encoding: str) -> str:
     return "".join(bytes([byte]).decode(encoding, "ignore") or chr(byte) for byte in text.encode())
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("text", GOOD)
 @pytest.mark.parametrize("encoding", ["cp1252", "cp1258", "mac_roman", "latin-1"])
 def test_utf_8_that_was_read_as_something_else(text: str, encoding: str) -> None:

@@ -90,6 +90,7 @@ def test_every_letter() -> None:
         assert from_old_font(code, "vni") == letter
 
 
+@pytest.mark.in_turn(every=3)
 @given(st.lists(st.sampled_from(SYLLABLES), min_size=1, max_size=5), st.sampled_from(["lower", "title", "upper"]))
 def test_any_text(syllables: list[str], case: str) -> None:
     """Names and services, in any case; Unicode stays as it is."""

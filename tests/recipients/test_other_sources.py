@@ -142,6 +142,7 @@ def test_an_engine_of_the_caller_stays_open(database: str) -> None:
     engine.dispose()
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize(
     ("query", "words"),
     [
@@ -269,6 +270,7 @@ def test_a_missing_extra_is_named(
     assert len(list(read_recipients(tmp_path / "a.csv", NAME))) == 1
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize(
     ("name", "heavy"),
     [

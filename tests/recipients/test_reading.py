@@ -148,6 +148,7 @@ def test_rows_against_the_template(values: tuple[object, ...], column: str, reas
     assert report.rejected_by == {(column, reason): 1}
 
 
+@pytest.mark.in_turn(every=3)
 @given(st.lists(st.sampled_from(["", "x", "xx", "xxxxx", "x" * 9, "x" * 31, "Tiến"]), min_size=3, max_size=3))
 def test_agrees_with_the_client_on_every_value(values: list[str]) -> None:
     """What passes here passes there, and the other way round: nothing is refused half-way through a run."""
@@ -244,6 +245,7 @@ def test_duplicates_needs_a_known_word() -> None:
         read_recipients([], Columns(), duplicates="drop")
 
 
+@pytest.mark.in_turn(every=3)
 @given(st.lists(st.integers(0, 50).map(lambda number: f"09{number * 1_987_654:08}"), max_size=60))
 def test_phone_set_is_a_set(phones: list[str]) -> None:
     """It answers as a set would."""

@@ -80,6 +80,7 @@ def test_more_cells_than_names(path: Path) -> None:
 # --- swallowed rows --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("order", list(itertools.permutations(range(4)))[::5], ids=str)

@@ -141,6 +141,7 @@ def test_each_type_arrives_as_a_person_would_read_it() -> None:
     assert driver.commits == 0
 
 
+@pytest.mark.in_turn(every=3)
 def test_more_rows_than_a_batch_arrive_once_each() -> None:
     report = ReadReport()
     driver = Driver([customer(number) for number in range(2_500)])

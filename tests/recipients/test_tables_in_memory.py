@@ -123,6 +123,7 @@ def shop(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.in_turn(every=3)
 def test_files_of_duckdb(shop: Path) -> None:
     """Streamed, with named values, and left alone: it is opened to be read."""
     query = "select phone, name, ':x' as colon, 1::int as one from visits where name <> :name and phone < :x order by 1"
@@ -135,6 +136,7 @@ def test_files_of_duckdb(shop: Path) -> None:
     assert len(read(SqlQuery(f"duckdb:///{str(shop).replace(' ', '%20')}", "select * from visits"))[0]) == 20_000
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize(
     ("url", "query", "words"),
     [

@@ -32,6 +32,7 @@ def refusal(path: Path | str, columns: Columns = NAME, **options: object) -> str
     return str(caught.value)
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])

@@ -84,6 +84,7 @@ def test_a_day_on_the_terminal(loaded: str, run: Run) -> None:
     assert done.err == ""
 
 
+@pytest.mark.in_turn(every=3)
 def test_the_language_and_the_warehouse_come_from_the_environment_too(loaded: str, run: Run) -> None:
     done = run("report", "--from", "2024-05-14", ESMS_WAREHOUSE=loaded, ESMS_LANGUAGE="vi")
     assert done.code == 0, done.err

@@ -38,6 +38,7 @@ def test_a_whole_period_with_final_rows_is_complete(make_place: MakePlace, addre
     assert [one.before for one in report.headline][:2] == [2, 2]
 
 
+@pytest.mark.in_turn(every=3)
 def test_owed_windows_are_told(make_place: MakePlace, address: str) -> None:
     place = make_place(address)
     windows = list(windows_between(MONDAY, WEDNESDAY, [25]))
@@ -49,6 +50,7 @@ def test_owed_windows_are_told(make_place: MakePlace, address: str) -> None:
     assert report.notes[0].warning
 
 
+@pytest.mark.in_turn(every=3)
 def test_days_that_nobody_loaded_are_told_by_type(make_place: MakePlace, address: str) -> None:
     """Of a type that is loaded on other days; types that nobody ever wanted are no gap."""
     place = make_place(address)
@@ -79,6 +81,7 @@ def test_the_day_before_counts_too(make_place: MakePlace, duckdb_address: str) -
     assert whole.headline[0].value == 1
 
 
+@pytest.mark.in_turn(every=3)
 def test_of_a_period_that_begins_at_noon_the_day_before_is_a_whole_one(
     make_place: MakePlace, duckdb_address: str
 ) -> None:
@@ -92,6 +95,7 @@ def test_of_a_period_that_begins_at_noon_the_day_before_is_a_whole_one(
     assert "eve" not in note_names(place.report(noon, MONDAY.add(days=2)))
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize(("language", "words"), [("en", "day before this period"), ("vi", "Ngày liền trước kỳ này")])
 def test_the_day_before_is_told_in_words(make_place: MakePlace, duckdb_address: str, language: str, words: str) -> None:
     place = make_place(duckdb_address)
@@ -101,6 +105,7 @@ def test_the_day_before_is_told_in_words(make_place: MakePlace, duckdb_address: 
     assert "ZNS" in next(line for line in page.splitlines() if words in line)
 
 
+@pytest.mark.in_turn(every=3)
 def test_open_rows_a_running_period_and_early_windows_are_told(make_place: MakePlace, address: str) -> None:
     place = make_place(address)
     noon = MONDAY.add(hours=12)
@@ -138,6 +143,7 @@ def test_of_a_day_that_grows_only_the_last_pull_counts(make_place: MakePlace, ad
     assert [(note.name, note.values["windows"]) for note in over.notes if note.name == "loaded"] == [("loaded", 2)]
 
 
+@pytest.mark.in_turn(every=3)
 def test_rows_that_went_back_or_have_no_price_are_told(make_place: MakePlace, address: str) -> None:
     place = make_place(address)
     place.merge(day_window(), [row(1), row(2, price_vnd=None)], MONDAY.add(days=1))
@@ -190,6 +196,7 @@ def test_which_period_before(
     assert (found.start, found.end) == tuple(map(moment, before))
 
 
+@pytest.mark.in_turn(every=3)
 def test_what_was_read_before_a_period_began_says_nothing_of_how_much_has_passed(
     make_place: MakePlace, duckdb_address: str
 ) -> None:
@@ -202,6 +209,7 @@ def test_what_was_read_before_a_period_began_says_nothing_of_how_much_has_passed
     assert (report.before.start, report.before.end) == (MONDAY, MONDAY.add(minutes=30))
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_part_of_a_period_is_not_told_as_a_change(make_place: MakePlace, duckdb_address: str) -> None:
     place = make_place(duckdb_address)
     place.merge(day_window(0), [row(1)], MONDAY.add(days=1))
@@ -220,6 +228,7 @@ def test_a_budget_that_is_none_is_refused(make_place: MakePlace, duckdb_address:
         make_place(duckdb_address).report(MONDAY, WEDNESDAY, budget_vnd=budget)
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_period_before_that_lacks_something_is_not_compared_with(make_place: MakePlace, duckdb_address: str) -> None:
     place = make_place(duckdb_address)
     place.merge(day_window(), [row(1)], MONDAY.add(days=1))
@@ -228,6 +237,7 @@ def test_a_period_before_that_lacks_something_is_not_compared_with(make_place: M
     assert {one.before for one in report.headline} == {None}
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_loaded_day_without_messages_is_a_report_of_nothing(make_place: MakePlace, address: str) -> None:
     place = make_place(address)
     place.merge(day_window(), [], MONDAY.add(days=1))
@@ -241,6 +251,7 @@ def test_a_loaded_day_without_messages_is_a_report_of_nothing(make_place: MakePl
 # --- phones ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.in_turn(every=3)
 def test_phones_only_when_asked_for_and_then_only_of_the_undelivered(make_place: MakePlace, address: str) -> None:
     place = make_place(address)
     rows = [row(1), row(2, FAILED), row(3, WAITING), row(4, REJECTED, campaign="gọi lại 0961000002")]
@@ -253,6 +264,7 @@ def test_phones_only_when_asked_for_and_then_only_of_the_undelivered(make_place:
     assert {line[2] for line in asked.tables["recipients"].rows} == {"Khai trương", "gọi lại 096*****02"}
 
 
+@pytest.mark.in_turn(every=3)
 def test_texts_from_outside_reach_no_report_as_they_are(make_place: MakePlace, address: str) -> None:
     """Control characters and phones in names of campaigns and in statuses."""
     place = make_place(address)
@@ -317,6 +329,7 @@ def test_dates_ids_and_amounts_in_names_stay_readable(name: str) -> None:
     assert without_phones(name) == name
 
 
+@pytest.mark.in_turn(every=3)
 def test_half_a_phone_in_a_status_is_masked_too(make_place: MakePlace, address: str) -> None:
     """A long status is cut after its phones are masked: a part of one would not be known for one."""
     place = make_place(address)
@@ -329,6 +342,7 @@ def test_half_a_phone_in_a_status_is_masked_too(make_place: MakePlace, address: 
 # --- asking ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.in_turn(every=3)
 def test_who_asks_cannot_write(make_place: MakePlace, address: str) -> None:
     place = make_place(address)
     place.merge(day_window(), [row(1)], MONDAY.add(days=1))
@@ -359,6 +373,7 @@ def test_all_questions_see_one_state(make_place: MakePlace, make_address: Callab
     assert place.warehouse.ask(lambda reader: list(reader.read(f"SELECT count(*) FROM {MESSAGES}"))) == [(3,)]
 
 
+@pytest.mark.in_turn(every=3)
 def test_where_nothing_was_ever_loaded_one_line_says_so(address: str, tmp_path: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"There is no file|Nothing was ever loaded"):
         report_on(address, MONDAY, WEDNESDAY)
@@ -395,6 +410,7 @@ def test_a_database_that_goes_away_is_told_without_its_words(
     assert raised.value.retryable
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize(
     ("start", "end", "words"),
     [

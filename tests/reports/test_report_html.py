@@ -172,6 +172,7 @@ def test_what_is_missing_is_said_before_the_numbers(incomplete_month):
     assert VIETNAMESE.word("complete") not in page
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_complete_report_says_that_it_is(month):
     assert "All windows are loaded and all messages are final." in Page(month).text
 

@@ -200,6 +200,7 @@ def test_both_databases_give_the_same_report(
     assert reports[0] == reports[1]
 
 
+@pytest.mark.in_turn(every=3)
 def test_the_runs_of_a_campaign_are_one_row(make_place: MakePlace, address: str) -> None:
     """Under the names that the view for analysts has, in either database; a later step stays apart."""
     place = make_place(address)
@@ -291,6 +292,7 @@ def test_the_funnel_follows_the_campaigns_of_the_ledger(
     assert report.headline[0].value == len(ours) + 1
 
 
+@pytest.mark.in_turn(every=3)
 def test_what_the_guard_left_out_has_a_section_of_its_own(
     gateway: Emulator, duckdb_address: str, load: Load, client: EsmsClient, tmp_path: Any
 ) -> None:
@@ -387,6 +389,7 @@ def test_a_ledger_without_a_run_in_the_period_leaves_the_funnel_to_the_gateway(
 # --- rows put there by hand ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.in_turn(every=3)
 def test_time_to_final_is_until_a_load_saw_it(make_place: MakePlace, address: str) -> None:
     """From the history where the state changed, from the first sight where it was final at once; median, p90, p99."""
     place = make_place(address)
@@ -424,6 +427,7 @@ def test_a_message_without_a_usable_time_is_counted_on_the_day_it_was_created(
     assert [note.values for note in report.tables["speed"].notes if note.name == "untimed"] == [{"messages": 1}]
 
 
+@pytest.mark.in_turn(every=3)
 def test_days_are_those_of_vietnam_to_the_millisecond(make_place: MakePlace, address: str) -> None:
     place = make_place(address)
     moments = [MONDAY, MONDAY.add(days=1).subtract(microseconds=1000), MONDAY.add(days=1), MONDAY.add(hours=7)]
@@ -472,6 +476,7 @@ def test_carriers_only_where_phones_tell(make_place: MakePlace, make_address: Ca
         assert (None if table is None else {line[0]: line[1] for line in table.rows}) == expected
 
 
+@pytest.mark.in_turn(every=3)
 def test_every_mobile_prefix_has_the_carrier_of_the_numbering_plan() -> None:
     """As the phonenumbers library publishes it, four digits deep."""
     for head in range(3000, 10_000):

@@ -61,6 +61,7 @@ def in_excel(kind: Kind, cell: Cell, language: Language) -> object:
     return language.cell(kind, cell)
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("language", [ENGLISH, VIETNAMESE], ids=["en", "vi"])
 def test_every_table_is_a_sheet_of_real_numbers_and_dates(language):
     report = sample_report()
@@ -200,6 +201,7 @@ def test_many_rows_are_all_there(monkeypatch):
     assert {row[0] for part in parts for row in workbook[part].iter_rows(min_row=2, values_only=True)} == {"0901234567"}
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("title", ["a/b\\c[d]:e*f?", "'quoted'", "History", "x" * 50, "", "Theo tháng " * 9])
 def test_a_title_that_excel_would_refuse_becomes_a_name_that_it_takes(title):
     class Titled(Language):

@@ -31,6 +31,7 @@ def of_account(bench: Bench, number: int) -> EsmsClient:
     return bench.client(credentials=Credentials(*KEYS[number]))
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("channel", [CARE, ZNS])
 def test_a_row_in_doubt_is_not_repeated_by_another_account(bench: Bench, channel: str) -> None:
     """Its request ids hold back nothing that the first one took, and its sent data says nothing of it."""

@@ -47,6 +47,7 @@ def test_one_row_at_most_is_a_probe(ledger_url: str, make_bench: Callable[..., B
     assert summary.run.unknown == (200 if careful else 199)
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_124_proves_it_and_the_rest_goes_on(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     """Ids honoured, nothing listed yet: the probe is answered 124, the ledger remembers, later runs repeat at once."""
     bench = make_bench(ledger_url, people(200), proven=False)
@@ -85,6 +86,7 @@ def test_a_probe_that_is_accepted_proves_nothing(
     bench.check_complete()
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_probe_that_was_refused_is_made_again(sqlite_url: str, make_bench: Callable[..., Bench]) -> None:
     """
     The gateway said no to that very row: nothing was learned or risked, so the next call of the run asks again. For
@@ -152,6 +154,7 @@ def test_the_probe_of_an_account(ledger_url: str, make_bench: Callable[..., Benc
     assert probe_zns_bulk_ids(sandbox, None, phone, DEMO_TEMPLATE_ID, DEMO_OA_ID, VALUES).honoured is None
 
 
+@pytest.mark.in_turn(every=3)
 def test_what_was_seen_to_be_ignored_is_not_relied_upon(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     """Also where the documentation has request ids: a lost customer-care SMS is looked up, not repeated."""
     bench = make_bench(ledger_url, people(20), proven=False)

@@ -243,6 +243,7 @@ def test_a_gateway_that_does_not_tell_its_time(ledger_url: str, make_bench: Call
     assert set(bench.states().values()) == {"held"}
 
 
+@pytest.mark.in_turn(every=3)
 def test_the_time_is_asked_for_only_where_something_is_in_doubt(
     ledger_url: str, make_bench: Callable[..., Bench]
 ) -> None:

@@ -131,6 +131,7 @@ def test_a_campaign_that_is_not_given_back(bench: Bench, echo: str) -> None:
     assert bench.look().total() == 51
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_row_that_is_listed_under_no_campaign_is_not_sent_for_evidence(bench: Bench) -> None:
     """All were taken, and the campaign does not come back: nobody gets a second one, not even one row."""
     bench.gateway.quirks.bulk_request_id_ignored = True
@@ -185,6 +186,7 @@ def test_a_refused_repeat_of_a_lost_call_is_lost(ledger_url: str, make_bench: Ca
     assert bench.look().total() == 100
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_code_that_stands_in_no_table_refuses_nothing(bench: Bench) -> None:
     bench.gateway.faults.add(ZNS, code("555"), calls=[1])
     bench.send(threads=1)

@@ -35,6 +35,7 @@ def test_a_settled_run_sends_nothing_again(ledger_url: str, make_bench: Callable
     bench.check_complete()
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_changed_row_is_an_error_and_its_chunk_is_not_sent(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     """Other params under the same run key: InvalidRequestError with the line, and nothing of that chunk goes out."""
     bench = make_bench(ledger_url, people(300))
@@ -256,6 +257,7 @@ def test_a_row_refused_after_a_lost_answer_is_not_sent_anew(
         bench.look()
 
 
+@pytest.mark.in_turn(every=3)
 def test_rejected_rows_stay_rejected(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     """99 and 108 are about the row: settled for good, told by code, and never tried again."""
     bench = make_bench(ledger_url, people(60))
@@ -271,6 +273,7 @@ def test_rejected_rows_stay_rejected(ledger_url: str, make_bench: Callable[..., 
     assert bench.gateway.call_count(CARE) == calls == 60
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_row_that_breaks_the_template_does_not_stop_the_others(
     sqlite_url: str, make_bench: Callable[..., Bench]
 ) -> None:

@@ -51,6 +51,7 @@ def test_a_phone_that_is_kept_twice(ledger_url: str, make_bench: Callable[..., B
     assert bench.look()[phone_of(0)] == 2
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("echo", ["exact", "upper"])
 def test_the_message_of_an_accepted_row_proves_nothing_of_another_row(
     sqlite_url: str, make_bench: Callable[..., Bench], echo: str
@@ -69,6 +70,7 @@ def test_the_message_of_an_accepted_row_proves_nothing_of_another_row(
     bench.check_complete()
 
 
+@pytest.mark.in_turn(every=3)
 def test_reconcile_gives_a_message_to_the_row_that_has_it(sqlite_url: str, make_bench: Callable[..., Bench]) -> None:
     """Of two rows of a phone one is known to be taken: the one message found is its own, not that of the other."""
     bench = make_bench(sqlite_url, _doubled(30))
@@ -87,6 +89,7 @@ def test_reconcile_gives_a_message_to_the_row_that_has_it(sqlite_url: str, make_
     bench.check_complete()
 
 
+@pytest.mark.in_turn(every=3)
 def test_reconcile_does_not_guess_between_two_rows_of_a_phone(
     sqlite_url: str, make_bench: Callable[..., Bench]
 ) -> None:
@@ -108,6 +111,7 @@ def test_reconcile_does_not_guess_between_two_rows_of_a_phone(
     bench.check_agreement()
 
 
+@pytest.mark.in_turn(every=3)
 def test_reconcile_concludes_nothing_about_a_row_that_went_out_meanwhile(
     sqlite_url: str, make_bench: Callable[..., Bench]
 ) -> None:

@@ -76,6 +76,7 @@ def _warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [one.getMessage() for one in caplog.records if "rows are claimed by another worker" in one.getMessage()]
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_call_goes_on_soon_behind_a_worker_that_finishes_soon(
     ledger_url: str, make_bench: Callable[..., Bench], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -176,6 +177,7 @@ def test_rows_that_are_taken_anew_are_waited_for_within_the_same_bound(
     bench.check_complete()
 
 
+@pytest.mark.in_turn(every=3)
 def test_rows_that_are_always_taken_anew_end_at_the_bound(
     sqlite_url: str, make_bench: Callable[..., Bench], patch_sleep: Callable[[Naps], None]
 ) -> None:

@@ -179,6 +179,7 @@ def test_a_worker_that_slept_does_not_send_on_its_old_claim(ledger_url: str, mak
     bench.check_complete()
 
 
+@pytest.mark.in_turn(every=3)
 def test_ctrl_c_leaves_a_ledger_that_resumes(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     """SIGINT ends the call soon, with nothing claimed by then, and the same call again sends the rest."""
     bench = make_bench(ledger_url, people(1000))
@@ -197,6 +198,7 @@ def test_ctrl_c_leaves_a_ledger_that_resumes(ledger_url: str, make_bench: Callab
     assert bench.gateway.codes["send_zns_bulk", "124"] == 0
 
 
+@pytest.mark.in_turn(every=3)
 def test_sigterm_is_a_crash_like_any_other(sqlite_url: str, make_bench: Callable[..., Bench]) -> None:
     """An orchestrator that ends the task loses nothing and doubles nothing."""
     bench = make_bench(sqlite_url, people(1000))
@@ -226,6 +228,7 @@ def test_a_locked_sqlite_file_is_waited_for(sqlite_url: str, make_bench: Callabl
     bench.check_complete()
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("moment", [AFTER_CLAIM, BEFORE_SETTLE])
 def test_a_lost_connection_to_postgresql(
     postgres: PostgresServer, make_bench: Callable[..., Bench], moment: str

@@ -132,6 +132,7 @@ def test_rows_that_come_while_it_is_sent_are_noticed(campaign: Callable[..., Cam
     assert one.send().run.accepted == 6
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("as_json", [False, True])
 @pytest.mark.parametrize(
     ("change", "words"),
@@ -173,6 +174,7 @@ def test_a_plan_of_another_template(client: EsmsClient, tmp_path: Path) -> None:
             one.send({"recipients": 3})
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize(("bad", "at_least", "accepted"), [(99, 0.98, 0), (2, 0.98, 98), (3, 0.98, 0), (99, None, 1)])
 def test_at_least_is_of_all_rows(
     campaign: Callable[..., Campaign], gateway: Emulator, bad: int, at_least: float | None, accepted: int
@@ -241,6 +243,7 @@ def test_what_can_be_read_only_once_is_refused(campaign: Callable[..., Campaign]
         campaign(people(3), at_least=98)
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("at_least", [1.0, 0.0, None])
 def test_a_list_without_rows(campaign: Callable[..., Campaign], gateway: Emulator, at_least: float | None) -> None:
     """More often a mistake than a wish, so an error; nothing to do where the caller says so. `at_least` has no say."""

@@ -54,6 +54,7 @@ def test_an_id_with_a_blank_at_its_end_is_told_when_the_channel_is_made(
         make_channel(kind, client, {**SAMPLES[kind].options, name: f"{SAMPLES[kind].options[name]} "})
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("kind", SINGLE)
 def test_an_answer_that_is_lost_never_means_twice(
     client: EsmsClient, gateway: Emulator, ledger: Ledger, kind: str

@@ -229,6 +229,7 @@ def test_an_entry_that_is_over_counts_no_more(make_bench: Callable[..., Bench], 
 # --- caps and budgets ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_cap_counts_over_runs_and_workers(make_bench: Callable[..., Bench], ledger_url: str) -> None:
     """Five runs at once for the same people: three messages each, and the rest are skipped."""
     bench = make_bench(ledger_url, people(60) * 3)
@@ -254,6 +255,7 @@ def test_a_cap_counts_over_runs_and_workers(make_bench: Callable[..., Bench], le
     assert all(result.complete for result in results)
 
 
+@pytest.mark.in_turn(every=3)
 def test_two_workers_at_the_edge_of_a_budget(make_bench: Callable[..., Bench], ledger_url: str) -> None:
     """Never over, whoever is quicker; raised, the same call completes, and a resume costs nothing twice."""
     bench = make_bench(ledger_url, people(400))
@@ -327,6 +329,7 @@ def test_a_ledger_from_before_the_guard_gets_its_tables(tmp_path: Path) -> None:
 # --- texts and settings ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize(
     ("text", "rules"),
     [

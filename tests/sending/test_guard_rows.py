@@ -144,6 +144,7 @@ def test_rows_in_doubt_stay_so_in_plan_and_run(make_bench: Callable[..., Bench],
     assert set(bench.gateway.deliveries_by_phone().values()) == {1}
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_run_that_is_put_off_counts_for_when_it_arrives(make_bench: Callable[..., Bench], ledger_url: str) -> None:
     """At 23:00 for the next morning: what arrived yesterday at noon is too long ago, what arrives then is not."""
     bench = make_bench(ledger_url, people(60))

@@ -125,6 +125,7 @@ def test_without_a_date_of_the_gateway_a_whole_hour_around_must_be_open(
 # --- pace ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.in_turn(every=3)
 def test_pace_is_of_the_run_whoever_sends(
     make_bench: Callable[..., Bench], ledger_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -285,6 +286,7 @@ def test_a_month_is_of_all_runs(make_bench: Callable[..., Bench], ledger_url: st
     assert bench.send(bench.recipients[30:], run_key="other", guard=rules, price_vnd=price).accepted == 30
 
 
+@pytest.mark.in_turn(every=3)
 def test_two_accounts_do_not_stop_each_other(make_bench: Callable[..., Bench], sqlite_url: str) -> None:
     """A mark is of the account that was refused; a look that finds it right again lifts it."""
     bench = make_bench(sqlite_url, people(20))

@@ -72,6 +72,7 @@ def test_refused_failed_and_undelivered_get_the_sms_once(chain: Callable[..., Ch
     assert world.gateway.message_count == 6
 
 
+@pytest.mark.in_turn(every=3)
 def test_messages_of_one_call_may_share_an_id(chain: Callable[..., Chain]) -> None:
     """Each person is known by id and phone: one who failed hands nobody else on, one who has it keeps nobody back."""
     world = chain()
@@ -87,6 +88,7 @@ def test_messages_of_one_call_may_share_an_id(chain: Callable[..., Chain]) -> No
     assert result.steps[1].reasons == {"failed": 1}
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize(("first", "then"), [(25, 24), (24, 25)])
 @pytest.mark.parametrize(("status", "gets"), [((5, 1), [ZNS]), ((7, 2), [ZNS, SMS]), ((5, 0), [ZNS, SMS])])
 def test_a_second_try_under_the_id_of_the_first_counts_too(
@@ -110,6 +112,7 @@ def test_a_second_try_under_the_id_of_the_first_counts_too(
     assert (waited >= minutes(15)) is (status == (7, 2))
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_late_delivery_is_counted(chain: Callable[..., Chain]) -> None:
     """Delivered after the fallback was sent: nothing is undone, and the report says so."""
     world = chain()
@@ -124,6 +127,7 @@ def test_a_late_delivery_is_counted(chain: Callable[..., Chain]) -> None:
     assert world.functions(0) == [ZNS, SMS]
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("kinds", [("zns", "viber", "sms"), ("sms", "fixed-number", "call")])
 def test_a_chain_of_three_steps(chain: Callable[..., Chain], kinds: tuple[str, ...]) -> None:
     """Each step has a deadline of its own."""
@@ -205,6 +209,7 @@ def test_what_the_gateway_does_not_show_is_nobodys_failure(chain: Callable[..., 
     assert world.gateway.message_count == 2
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_step_that_is_stopped_goes_on_later(chain: Callable[..., Chain]) -> None:
     """No money for the SMS: the same call sends the rest after the top-up, and whoever was reached since gets none."""
     world = chain(people=3)
@@ -242,6 +247,7 @@ def undelivered_at(ledger_url: str, stack: ExitStack, **more: Any) -> tuple[Chai
     return world, journey
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_campaign_that_is_stopped_sends_no_further_step(ledger_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the name that people know it by, which is that of its first step."""
     with ExitStack() as stack:
@@ -257,6 +263,7 @@ def test_a_campaign_that_is_stopped_sends_no_further_step(ledger_url: str, monke
         assert [world.functions(place) for place in range(4)] == [[ZNS, SMS]] * 4
 
 
+@pytest.mark.in_turn(every=3)
 def test_the_budget_is_of_all_steps_together(ledger_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Four ZNS at 300 VND are 1 200; the SMS behind them would each be 790."""
     with ExitStack() as stack:
@@ -327,6 +334,7 @@ def test_a_mistake_in_the_last_step_is_told_before_the_first_message(chain: Call
     assert world.gateway.message_count == 0
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_later_text_of_too_many_segments_is_refused_before_the_first_message(chain: Callable[..., Chain]) -> None:
     """As that of the first step; the plan says it, and an override lets it go."""
     world = chain(NEVER, people=2)
@@ -388,6 +396,7 @@ def test_undelivered_is_a_source(chain: Callable[..., Chain]) -> None:
     assert undelivered(client, ledger, "evening", after="15m")[1]["reason"] == "not delivered within 15 minutes"
 
 
+@pytest.mark.in_turn(every=3)
 def test_rows_that_are_listed_late(chain: Callable[..., Chain]) -> None:
     """Ten minutes late in the sent data: asked for by id meanwhile."""
     world = chain(
@@ -401,6 +410,7 @@ def test_rows_that_are_listed_late(chain: Callable[..., Chain]) -> None:
     assert 0 < result.steps[1].handed_on < 12
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_ladder_stops_at_whoever_is_delivered_to(chain: Callable[..., Chain]) -> None:
     """The first never gets it, the second does; the third is not woken; a number that is none is passed over."""
     world = chain(NEVER)
@@ -421,6 +431,7 @@ def test_a_ladder_stops_at_whoever_is_delivered_to(chain: Callable[..., Chain]) 
     assert [message.phone for message in world.gateway.messages()] == ["0901000001", "0901000002"]
 
 
+@pytest.mark.in_turn(every=3)
 def test_whom_a_rule_leaves_out_gets_no_step(chain: Callable[..., Chain]) -> None:
     """A person on the suppression list is not reached by the fallback either, and nobody waits for them."""
     world = chain(NEVER, people=2)
@@ -431,6 +442,7 @@ def test_whom_a_rule_leaves_out_gets_no_step(chain: Callable[..., Chain]) -> Non
     assert world.functions(0) == []
 
 
+@pytest.mark.in_turn(every=3)
 def test_who_cannot_get_the_next_step_is_not_waited_for(chain: Callable[..., Chain]) -> None:
     """A number of the second column that is none: told in the log; the first step was their last, and the run ends."""
     world = chain(NEVER, people=2)

@@ -104,6 +104,7 @@ def test_a_channel_is_a_class_and_a_row(name: str) -> None:
     assert 1 <= CHANNELS[name].smallest_chunk <= CHANNELS[name].largest_chunk
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize(
     ("first", "then"),
     [
@@ -132,6 +133,7 @@ def test_two_spellings_of_one_key_are_one_row(ledger: Ledger) -> None:
     assert ledger.request_id("visits", composed) == ledger.request_id("visits", decomposed)
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize(
     "other", ["84901888484", "+84 901 888 484", " 0901888484", "901888484", "０９０１８８８４８４"]
 )

@@ -85,6 +85,7 @@ def test_a_run_where_the_default_isolation_is_strict(
     bench.check_complete()
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("setting", STRICT)
 def test_first_starts_at_once(postgres: PostgresServer, setting: str) -> None:
     """Ten workers find no tables: one makes them, and all go on."""
@@ -176,6 +177,7 @@ def test_a_worker_that_is_frozen_in_a_transaction_does_not_block_the_others_for_
         assert len(other.claim("r", ROWS, worker="w", chunk="c").claims) == 20
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_forked_process_has_connections_of_its_own(ledger_url: str) -> None:
     """Parent and child write at the same time and neither gets the other's answers."""
     with Ledger.open(ledger_url) as ledger:

@@ -91,6 +91,7 @@ def test_whoever_reads_meanwhile_is_told_of(
     assert ERASED not in caplog.text
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("secret", [None, "a secret of the tests"])
 def test_the_key_of_a_row_names_nobody_either(
     ledger_url: str, make_bench: Callable[..., Bench], secret: str | None

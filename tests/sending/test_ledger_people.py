@@ -109,6 +109,7 @@ def test_a_zalo_user_is_erased_by_their_id(ledger_url: str, make_bench: Callable
     assert user not in str(list(books.rows("zalo")))
 
 
+@pytest.mark.in_turn(every=3)
 def test_what_is_old_is_forgotten_and_not_sent_again(
     ledger_url: str, make_bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
 ) -> None:

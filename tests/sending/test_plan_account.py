@@ -58,6 +58,7 @@ def test_the_estimate_of_a_zns_is_what_is_charged(
     assert client.get_balance().balance_vnd == plan.left_vnd
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("advertising", [False, True])
 def test_the_estimate_of_an_sms_is_of_a_segment(
     client: EsmsClient, campaign: Callable[..., Campaign], advertising: bool
@@ -136,6 +137,7 @@ def test_a_template_that_is_not_enabled_is_not_sent(
     assert campaign(zns(client), NAMED).send().accepted == 40
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("fault", [html(), code("99"), code("160")])
 def test_columns_by_position_are_sent_without_the_template(
     gateway: Emulator, client: EsmsClient, campaign: Callable[..., Campaign], fault: Any
@@ -182,6 +184,7 @@ def saved(client: EsmsClient, folder: Path) -> str:
 PARAMS = tuple(TemplateParam(name) for name in NAMED)
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -50,6 +50,7 @@ def test_a_campaign_that_is_not_given_back_proves_nothing(bench: Bench) -> None:
     assert bench.look().total() == 120
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_campaign_in_capitals_is_still_that_of_the_run(bench: Bench) -> None:
     bench.gateway.quirks.campaign_echo = "upper"
     lose_answers(bench, campaign="Khai trương tháng 3")
@@ -149,6 +150,7 @@ def test_what_is_older_than_a_week_is_not_judged(bench: Bench) -> None:
     assert bench.look().total() == 120
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_clock_that_is_ahead_shortens_no_settling_time(bench: Bench) -> None:
     """The machine that reconciles is a day ahead of the gateway, whose rows are listed two hours late."""
     bench.gateway.quirks.listed_late_share = 0.4
@@ -171,6 +173,7 @@ def test_the_send_time_of_a_run_is_the_latest_of_its_calls(bench: Bench) -> None
     assert Counter(bench.look().values()) == {1: 1}
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize(
     ("member", "shown"),
     [("Phone", ""), ("Phone", "0901***005"), ("Phone", "84 nghe may"), ("ReferenceId", ""), ("ReferenceId", "  ")],

@@ -30,6 +30,7 @@ def campaign(client: EsmsClient, tmp_path: Path) -> Iterator[Callable[..., Campa
         yield make
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize(
     ("text", "told"),
     [

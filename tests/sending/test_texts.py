@@ -35,6 +35,7 @@ def send(
     send_bulk(channel(client, text, DEMO_BRANDNAME), rows, ledger=ledger, run_key="texts")
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize(
     ("text", "name", "told"),
     [
@@ -56,6 +57,7 @@ def test_a_param_may_have_any_name(
     assert [message.content for message in gateway.messages()] == [told]
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize(
     "text",
     ["Chào {ten", "ten}", "Chào {ten}}", "Chào {}", "Chào { }", "{{ten}", "{a{ten}}", "Chào {{ten}}", "{{ ten }}"],
@@ -79,6 +81,7 @@ def test_a_param_that_nobody_has_is_told_before_anything_is_sent(
     assert gateway.message_count == 0
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("advertising", [False, True])
 def test_accents_that_stand_apart_are_composed(
     client: EsmsClient, gateway: Emulator, ledger: Ledger, advertising: bool
@@ -119,6 +122,7 @@ def test_damaged_texts_are_refused(
     assert gateway.message_count == 0
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("text", ["Ban khoe khong?Tra loi 1", "Ch? 12.000d", "A &amp; B", "a\nb", "x=y%41"])
 def test_what_a_person_wrote_is_meant(client: EsmsClient, gateway: Emulator, ledger: Ledger, text: str) -> None:
     """A question mark without a blank behind it is no lost letter here."""

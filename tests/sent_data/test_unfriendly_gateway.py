@@ -71,6 +71,7 @@ def test_a_count_that_falls_while_pages_are_read_hides_no_row(
     assert not reading.is_settled
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_count_that_falls_and_rises_again_hides_no_row(gateway: Emulator, client: EsmsClient) -> None:
     """As many rows come as have left: the counts before and behind are the same."""
     gateway.populate(3_000, start=DAY.add(seconds=1), end=NEXT)
@@ -87,6 +88,7 @@ def test_a_count_that_falls_and_rises_again_hides_no_row(gateway: Emulator, clie
     assert not reading.is_settled
 
 
+@pytest.mark.in_turn(every=3)
 def test_rows_that_go_on_leaving_end_in_a_reading_that_is_not_settled(gateway: Emulator, client: EsmsClient) -> None:
     gateway.populate(2_600, start=DAY.add(seconds=1), end=NEXT)
     gateway.quirks.leaving_rows = 40
@@ -96,6 +98,7 @@ def test_rows_that_go_on_leaving_end_in_a_reading_that_is_not_settled(gateway: E
     assert calls(gateway) < 200
 
 
+@pytest.mark.in_turn(every=3)
 def test_rows_that_leave_while_a_big_window_is_read_in_parts(gateway: Emulator, client: EsmsClient) -> None:
     gateway.populate(4_000, start=DAY.add(seconds=1), end=NEXT)
 
@@ -112,6 +115,7 @@ def test_rows_that_leave_while_a_big_window_is_read_in_parts(gateway: Emulator, 
 # --- counts of the page ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("rows", [1, 499, 500, 501, 1_000, 1_300])
 @pytest.mark.parametrize("threads", [1, 4])
 def test_a_count_of_the_page_is_not_taken_for_that_of_the_window(
@@ -188,6 +192,7 @@ def test_a_gateway_that_cuts_no_windows_is_read_page_by_page(
     assert calls(gateway) < 60
 
 
+@pytest.mark.in_turn(every=3)
 def test_windows_by_the_day_while_rows_are_created(gateway: Emulator, client: EsmsClient) -> None:
     """Read again as a whole, because its pieces are as large as the whole; never without end."""
     gateway.populate(2_600, start=DAY.add(seconds=1), end=NEXT.subtract(seconds=1))
@@ -226,6 +231,7 @@ def test_windows_by_the_day_that_never_add_up_are_one_clear_error(
     assert calls(gateway) < 300
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_page_that_comes_whatever_is_asked_for_ends_soon(gateway: Emulator, client: EsmsClient) -> None:
     """Neither the range nor the page is looked at, and the count is of a million rows."""
     gateway.populate(600, start=DAY.add(seconds=1), end=NEXT.subtract(seconds=1))
@@ -241,6 +247,7 @@ def test_a_page_that_comes_whatever_is_asked_for_ends_soon(gateway: Emulator, cl
     assert calls(gateway) < 200
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_burst_in_a_big_window_is_no_gateway_that_cuts_nothing(gateway: Emulator, client: EsmsClient) -> None:
     """One part has all of the rows, and is cut on until its parts are small enough."""
     noon = DAY.add(hours=12)

@@ -88,6 +88,7 @@ def test_rows_created_and_changed_while_paging_cost_no_loss_and_no_double(
     assert Counter(read_day(client)) == Counter(keys_at(gateway))
 
 
+@pytest.mark.in_turn(every=3)
 def test_everything_at_once_and_the_table_still_equals_the_gateway(gateway: Emulator, client: EsmsClient) -> None:
     gateway.populate(3_100, start=DAY, end=NEXT)
     spoil(gateway)
@@ -95,6 +96,7 @@ def test_everything_at_once_and_the_table_still_equals_the_gateway(gateway: Emul
     assert Counter(keys) == Counter(keys_at(gateway))
 
 
+@pytest.mark.in_turn(every=3)
 def test_naive_paging_fails_the_same_test(gateway: Emulator, client: EsmsClient) -> None:
     """A test of the test: the disturbance is one that loses and doubles rows."""
     gateway.populate(3_100, start=DAY, end=NEXT)
@@ -105,6 +107,7 @@ def test_naive_paging_fails_the_same_test(gateway: Emulator, client: EsmsClient)
     assert set(keys_at(gateway)) - set(keys)
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_row_inserted_at_every_single_request_is_still_accounted_for(gateway: Emulator, client: EsmsClient) -> None:
     """Even where no reading of the whole ever adds up: small windows are one answer each, and that is a snapshot."""
     gateway.populate(2_000, start=DAY, end=NEXT)
@@ -120,6 +123,7 @@ def test_a_row_inserted_at_every_single_request_is_still_accounted_for(gateway: 
     assert max(Counter(keys).values()) == 1
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_window_bigger_than_a_part_is_read_in_parts(
     gateway: Emulator, make_client: Callable[..., EsmsClient]
 ) -> None:
@@ -132,6 +136,7 @@ def test_a_window_bigger_than_a_part_is_read_in_parts(
     assert reading.states.total() == 4_000
 
 
+@pytest.mark.in_turn(every=3)
 def test_every_row_of_one_second_is_read_though_no_window_is_smaller(gateway: Emulator, client: EsmsClient) -> None:
     noon = DAY.add(hours=12)
     gateway.populate(1_300, start=noon, end=noon.add(microseconds=900_000))
@@ -186,6 +191,7 @@ def test_without_a_count_one_page_is_enough_and_two_prove_nothing(gateway: Emula
     assert failure.value.expected is None
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("count", ["absurd", "zero"])
 def test_a_count_that_cannot_be_is_one_clear_error_soon(gateway: Emulator, client: EsmsClient, count: Any) -> None:
     gateway.populate(1_200, start=DAY, end=NEXT)
@@ -202,6 +208,7 @@ def test_a_count_that_cannot_be_is_one_clear_error_soon(gateway: Emulator, clien
     )
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_count_that_is_a_little_too_high_is_read_again_and_then_an_error(
     gateway: Emulator, client: EsmsClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,6 +224,7 @@ def test_a_count_that_is_a_little_too_high_is_read_again_and_then_an_error(
         read_day(client)
 
 
+@pytest.mark.in_turn(every=3)
 def test_an_incomplete_window_leaves_the_ones_behind_it_readable(gateway: Emulator, client: EsmsClient) -> None:
     noon = DAY.add(hours=12)
     gateway.populate(1_200, start=noon, end=noon.add(microseconds=900_000))
@@ -281,6 +289,7 @@ def test_a_gateway_that_stays_away_is_an_error_that_may_be_repeated(gateway: Emu
     assert failure.value.retryable
 
 
+@pytest.mark.in_turn(every=3)
 def test_who_stops_looking_stops_the_requests(gateway: Emulator, client: EsmsClient) -> None:
     gateway.populate(50_000, start=DAY, end=NEXT)
     batches = read_sent_messages(client, DAY, NEXT, [2], threads=2)
@@ -328,6 +337,7 @@ def test_rows_without_an_id_are_all_there_under_ids_of_our_own(gateway: Emulator
     assert all(message_id.startswith("unnamed-") for message_id, _ in first)
 
 
+@pytest.mark.in_turn(every=3)
 def test_many_rows_without_an_id_are_read_in_single_answers(gateway: Emulator, client: EsmsClient) -> None:
     """They cannot be told apart across pages, so only an answer that holds all of its window proves them."""
     gateway.populate(2_000, start=DAY, end=NEXT)
@@ -335,6 +345,7 @@ def test_many_rows_without_an_id_are_read_in_single_answers(gateway: Emulator, c
     assert len(set(read_day(client))) == 2_000
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("member", ["Campaign", "Content", "SellPrice", "SendResult", "SentTime", "SmsId", "Phone"])
 def test_a_missing_field_is_null_and_loses_no_row(gateway: Emulator, client: EsmsClient, member: str) -> None:
     gateway.populate(700, start=DAY, end=NEXT)

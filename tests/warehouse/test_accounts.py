@@ -49,6 +49,7 @@ def test_the_account_that_loads_first_is_the_only_one(target: Target) -> None:
     assert not same_as_before
 
 
+@pytest.mark.in_turn(every=3)
 def test_new_keys_of_the_same_account_are_said_once(target: Target) -> None:
     claim_account(target.warehouse, client_of(FIRST), NOW)
     claim_account(target.warehouse, client_of(OTHER), NOW + timedelta(days=1), same_account=True)
@@ -58,6 +59,7 @@ def test_new_keys_of_the_same_account_are_said_once(target: Target) -> None:
     assert len(target.warehouse.rows_of(ACCOUNTS)) == 2
 
 
+@pytest.mark.in_turn(every=3)
 def test_an_emulator_s_rows_are_no_account_s(sql_target: Target) -> None:
     claim_account(sql_target.warehouse, client_of(EMULATED), NOW)
     for same_account in (False, True):
@@ -65,6 +67,7 @@ def test_an_emulator_s_rows_are_no_account_s(sql_target: Target) -> None:
             claim_account(sql_target.warehouse, client_of(FIRST), NOW, same_account=same_account)
 
 
+@pytest.mark.in_turn(every=3)
 def test_of_two_that_come_first_at_once_one_is_refused(sql_target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each has seen that the warehouse is nobody's before the other wrote."""
     put = sql_target.warehouse.put_group
@@ -87,6 +90,7 @@ def gateway() -> Emulator:
     return Emulator(EmulatorConfig(accounts=(default_account(), *accounts)), clock=VirtualClock(NOON))
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_pull_of_another_account_is_refused_and_changes_nothing(
     gateway: Emulator, make_client: Client, duckdb_target: Target
 ) -> None:

@@ -9,6 +9,7 @@ from targets import many
 from esms_connectors.warehouse.chunks import chunks_of
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize(
     ("size", "most_bytes", "rows"),
     [(400, 10**9, [400, 400, 200]), (10**6, 10**9, [1_000]), (10**6, 1, [1] * 1_000)],

@@ -90,6 +90,7 @@ def test_another_process_has_the_file(path: Path, read_only: bool, caplog: pytes
     assert merge(warehouse, [row(1)]) == MergeCounts(inserted=1)
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_process_that_lets_go_in_time(path: Path) -> None:
     """The load goes on as soon as the file is free."""
     warehouse = DuckDbWarehouse(path, wait_seconds=120)
@@ -101,6 +102,7 @@ def test_a_process_that_lets_go_in_time(path: Path) -> None:
         assert time.monotonic() - began < 60
 
 
+@pytest.mark.in_turn(every=3)
 def test_this_process_has_the_file_open_otherwise(path: Path) -> None:
     """A notebook that has it open is told apart from another process."""
     warehouse = DuckDbWarehouse(path, wait_seconds=0.1)
@@ -113,6 +115,7 @@ def test_this_process_has_the_file_open_otherwise(path: Path) -> None:
     warehouse.prepare()
 
 
+@pytest.mark.in_turn(every=3)
 def test_people_can_read_the_file_between_the_windows(duckdb_target: Target) -> None:
     """Nothing is held between calls, nor while the lines of `loads` are worked through."""
     warehouse = duckdb_target.warehouse
@@ -177,6 +180,7 @@ def test_a_database_in_memory_is_refused(path: str) -> None:
     assert "outlive" in one_line(lambda: DuckDbWarehouse(path), ConfigurationError)
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize(
     "statement",
     [
@@ -238,6 +242,7 @@ def test_a_full_disk_leaves_the_tables_as_they_were(duckdb_target: Target) -> No
     assert target.warehouse.merge(load_of(1_000, minute=6), many(1_000, DELIVERED)) == MergeCounts(changed=1_000)
 
 
+@pytest.mark.in_turn(every=3)
 def test_memory_that_does_not_do_is_told(path: Path) -> None:
     """One line says what to turn; nothing was kept."""
     DuckDbWarehouse(path).prepare()
@@ -266,6 +271,7 @@ def test_long_texts_that_all_change_fit(path: Path) -> None:
     assert warehouse.merge(load_of(25_000, minute=5), long("b")) == MergeCounts(changed=25_000)
 
 
+@pytest.mark.in_turn(every=3)
 def test_what_duckdb_refuses_is_told_without_its_words(path: Path) -> None:
     """They may quote a row: a text that a column of the table does not take, here after a change by somebody."""
     warehouse = DuckDbWarehouse(path)

@@ -52,6 +52,7 @@ def test_files_and_folders_are_for_their_owner(tmp_path: Path, kind: str) -> Non
     assert {oct(mode) for name, mode in modes.items() if "." not in Path(name).name or name == "."} == {"0o700"}
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_folder_that_is_shared_stays_shared(tmp_path: Path) -> None:
     """Whoever opens the settings file to a group opens what later loads write."""
     folder = tmp_path / "warehouse"
@@ -136,6 +137,7 @@ def test_an_erased_person_is_gone_from_the_disk(tmp_path: Path) -> None:
     assert len(list(warehouse.loads())) == 1
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_load_that_waited_for_an_erasure_is_in_the_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It had the old file in its hands when the new one was put instead."""
     path = tmp_path / "esms.duckdb"

@@ -67,6 +67,7 @@ def seen(target: Target, view: str, *columns: str) -> list[dict[str, Any]]:
     return sorted(target.read(view, *columns), key=str)
 
 
+@pytest.mark.in_turn(every=3)
 def test_the_day_a_message_belongs_to_and_the_campaign_behind_its_runs(sql_target: Target) -> None:
     """Days and months are Vietnamese; a nightly campaign is one; carriers by the phone where it tells."""
     filled(sql_target)
@@ -100,6 +101,7 @@ def test_costs_of_a_month_are_summed_over_the_nights(sql_target: Target) -> None
     assert (sms["messages"], sms["cost_vnd"], sms["without_price"]) == (1, None, 1)
 
 
+@pytest.mark.in_turn(every=3)
 def test_customers_by_what_became_of_them(sql_target: Target) -> None:
     """Over all steps of a journey, by the user's own key; a step that reached them is told."""
     steps = [
@@ -118,6 +120,7 @@ def test_customers_by_what_became_of_them(sql_target: Target) -> None:
     assert (found["a"]["steps"], found["a"]["reached_by_step"], found["a"]["cost_vnd"]) == (2, 2, 1200)
 
 
+@pytest.mark.in_turn(every=3)
 def test_delivery_by_day_and_what_failed(sql_target: Target) -> None:
     """Every message is in one line of each."""
     filled(sql_target)
@@ -134,6 +137,7 @@ def test_delivery_by_day_and_what_failed(sql_target: Target) -> None:
     }
 
 
+@pytest.mark.in_turn(every=3)
 def test_seconds_until_the_final_state_was_seen(sql_target: Target) -> None:
     """From sending to the load that saw it; a row that was final at first sight, to that load."""
     sent_at = read_at(0) - timedelta(hours=1)
@@ -147,6 +151,7 @@ def test_seconds_until_the_final_state_was_seen(sql_target: Target) -> None:
     assert times[date(2026, 11, 2)]["without_time"] == 1
 
 
+@pytest.mark.in_turn(every=3)
 def test_views_see_later_loads_and_are_made_again(sql_target: Target) -> None:
     """Twice is once, on an empty warehouse too."""
     sql_target.warehouse.prepare()
@@ -181,6 +186,7 @@ def execute(target: Target, statement: str) -> None:
         connection.execute(statement.encode())
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_name_that_is_taken_is_one_line_and_nothing_is_kept(sql_target: Target) -> None:
     """A table of somebody's stays, and no view is made."""
     filled(sql_target)
@@ -200,6 +206,7 @@ def test_files_have_no_views(tmp_path: Path) -> None:
         create_marts(warehouse)
 
 
+@pytest.mark.in_turn(every=3)
 def test_lists_in_the_models_are_those_of_the_package(sql_target: Target) -> None:
     """Carriers and message types stand in SQL because dbt reads no Python."""
     create_marts(sql_target.warehouse)

@@ -99,6 +99,7 @@ def test_ctrl_c_in_the_hands_of_the_database(target: Target, monkeypatch: pytest
     assert merge(target, [row(1), row(2)], minute=6) == MergeCounts(changed=1, inserted=1)
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("error", [ValueError("KeyboardInterrupt"), EsmsError("Query interrupted")], ids=repr)
 def test_an_error_that_only_speaks_of_ctrl_c(target: Target, error: Exception) -> None:
     """A text of the gateway may hold the word; the error stays what it is."""
@@ -121,6 +122,7 @@ def test_rows_that_do_not_add_up_are_refused(target: Target, said: int) -> None:
     assert target.loads() == []
 
 
+@pytest.mark.in_turn(every=3)
 def test_rows_of_another_window_are_refused(target: Target) -> None:
     """Files would leave them out, as rows of another day, and say that they were loaded."""
     merge(target, [row(1, SENT)])
@@ -297,6 +299,7 @@ def test_erasing_one_person_among_very_many(large_target: Target) -> None:
     assert len(large_target.read(MESSAGES)) == 59_999
 
 
+@pytest.mark.in_turn(every=3)
 def test_nobody_is_erased_from_an_empty_warehouse(target: Target) -> None:
     assert target.warehouse.erase(Person("0900000000", lambda message_id: "")) == {MESSAGES: 0, HISTORY: 0}
     assert target.warehouse.erase(Person(None, lambda message_id: "")) == {MESSAGES: 0, HISTORY: 0}

@@ -50,6 +50,7 @@ def outcome(journey: str, key: str, state: str = "delivered", *, step: int = 1) 
     return (journey, run_key, step, key, channel, because, *what)
 
 
+@pytest.mark.in_turn(every=3)
 def test_outcomes_are_replaced_by_journey(target: Target) -> None:
     """As they were told, texts, times, money and what is not known; those of other campaigns stay."""
     first = [outcome("march", 'Đơn, "1"', "sent"), outcome("march", "2", "failed")]

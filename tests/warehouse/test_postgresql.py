@@ -270,6 +270,7 @@ def test_loads_are_streamed(target: Target) -> None:
     assert merge(target, [row(1)], minute=1) == MergeCounts(unchanged=1)
 
 
+@pytest.mark.in_turn(every=3)
 def test_erasing_and_loading_at_once(target: Target) -> None:
     """They take turns: neither fails, and who was loaded again after being erased is there with one row."""
     merge(target, [row(number, SENT) for number in range(200)])
@@ -299,6 +300,7 @@ def test_a_stricter_default_does_not_hide_what_was_just_written(postgres: Postgr
     assert sorted(one.inserted for one in told) == [0, 50]
 
 
+@pytest.mark.in_turn(every=3)
 def test_loads_behind_a_pooler_where_the_default_isolation_is_strict(postgres: PostgresServer) -> None:
     """Three loaders share two sessions, a transaction each; the limits of time are those of the loads."""
     if PGBOUNCER is None:

@@ -82,6 +82,7 @@ def test_what_is_old_goes_with_its_history_and_its_window(forgetting_target: Tar
     assert set(forgetting_target.messages()) == {key_of(1), key_of(4)}
 
 
+@pytest.mark.in_turn(every=3)
 def test_what_was_created_early_and_sent_later_stays(forgetting_target: Target) -> None:
     """A message is as old as its sending; an outcome without one as its run."""
     merge(forgetting_target, [row(1, DELIVERED, sent_at=NEXT_WINDOW.end), row(2, DELIVERED)])

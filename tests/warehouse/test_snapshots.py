@@ -86,6 +86,7 @@ def test_ratings_are_there_once_and_go_on_from_the_last_one(
     assert all(row["note"] is not None and 1 <= row["stars"] <= 5 for row in rows)
 
 
+@pytest.mark.in_turn(every=3)
 def test_what_customers_wrote_may_be_left_out(
     gateway: Emulator, client: EsmsClient, sql_target: Target, take: Take
 ) -> None:
@@ -94,6 +95,7 @@ def test_what_customers_wrote_may_be_left_out(
     assert all(row["note"] is None and row["feedbacks"] is None for row in sql_target.read("esms_ratings"))
 
 
+@pytest.mark.in_turn(every=3)
 def test_one_account_that_is_refused_keeps_no_other_fact_away(
     gateway: Emulator, sql_target: Target, take: Take
 ) -> None:
@@ -107,6 +109,7 @@ def test_one_account_that_is_refused_keeps_no_other_fact_away(
         take(tables=["oa_quota"])
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_folder_of_files_takes_them_too(gateway: Emulator, client: EsmsClient, tmp_path: Path) -> None:
     """A file a snapshot; ratings a file a day and template."""
     now: Any = gateway.clock
@@ -127,6 +130,7 @@ def test_unknown_tables_are_one_line(take: Take, tables: list[str], says: str) -
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("kind", ["parquet", "csv", "jsonl"])
 def test_a_folder_answers_queries_on_what_stands_beside_the_messages(tmp_path: Path, kind: str) -> None:
     """With the types of the table, whatever a file of text makes of an id; two snapshots are one table."""

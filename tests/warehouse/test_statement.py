@@ -45,6 +45,7 @@ def test_a_month_that_agrees_and_one_that_does_not(sql_target: Target) -> None:
     assert missing["messages_difference"] == -2
 
 
+@pytest.mark.in_turn(every=3)
 def test_what_the_month_lacks_is_told(sql_target: Target) -> None:
     """From its first day, also where the first load came later, or months later; what is not over is not missing."""
     filled(sql_target)

@@ -40,6 +40,7 @@ def sql_of(chart: dict[str, Any]) -> str:
     return f"SELECT {selected} FROM {dataset['table_name']}{grouped} ORDER BY 1"
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("sql_target", ["duckdb", "postgresql"], indirect=True)
 def test_each_chart_answers(sql_target: Target) -> None:
     """With the numbers of what was loaded, on both databases that have views."""
@@ -97,6 +98,7 @@ def test_its_parts_belong_together() -> None:
     assert PARTS[Path("metadata.yaml")]["type"] == "Dashboard"
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("sql_target", ["duckdb"], indirect=True)
 def test_its_datasets_have_the_columns_of_the_views(sql_target: Target) -> None:
     """All of them, in their order."""

@@ -65,6 +65,7 @@ def test_what_failed_is_not_sent_with_the_next_rows(dlt_target: Target, monkeypa
     assert set(dlt_target.messages()) == {key_of(2)}
 
 
+@pytest.mark.in_turn(every=3)
 def test_another_table_under_our_name_is_refused(dlt_target: Target, tmp_path: Path) -> None:
     import duckdb
 
@@ -74,6 +75,7 @@ def test_another_table_under_our_name_is_refused(dlt_target: Target, tmp_path: P
         warehouse.prepare()
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize(
     ("destination", "says"),
     [

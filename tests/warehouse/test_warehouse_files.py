@@ -75,6 +75,7 @@ def states(warehouse_root: Path) -> dict[str, str]:
 # --- layout and readers ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.in_turn(every=3)
 def test_one_partition_a_day_of_vietnam_and_type(lake: Path, files: FilesWarehouse) -> None:
     """Rows, history and loads lie by day and type, and nothing else is left lying about."""
     merge(files, [row(1, SENT)])
@@ -105,6 +106,7 @@ def test_a_window_over_midnight_is_refused(files: FilesWarehouse, window: SentWi
     assert list(files.loads()) == []
 
 
+@pytest.mark.in_turn(every=3)
 def test_other_readers_find_every_row_once(lake: Path, files: FilesWarehouse) -> None:
     """DuckDB and pyarrow.dataset read the folder as it is, partitions as columns, also beside a dead writer."""
     merge(files, [row(number) for number in range(10)])
@@ -125,6 +127,7 @@ def test_other_readers_find_every_row_once(lake: Path, files: FilesWarehouse) ->
     assert dataset.schema.field("content").metadata == {b"comment": b"the text sent, or empty if texts are not stored"}
 
 
+@pytest.mark.in_turn(every=3)
 def test_text_formats_are_readable_by_people(tmp_path: Path) -> None:
     """CSV and JSONL show times in ISO 8601 UTC, money with its four decimals, and tell empty from missing."""
     for kind in ("csv", "jsonl"):
@@ -139,6 +142,7 @@ def test_text_formats_are_readable_by_people(tmp_path: Path) -> None:
     assert told["sent_at"] == "2026-11-02T03:04:05.678000Z"
 
 
+@pytest.mark.in_turn(every=3)
 def test_what_did_not_change_is_not_written(lake: Path, files: FilesWarehouse) -> None:
     """Loading the same again leaves messages and history alone: their readers' caches stay good."""
     merge(files, [row(1, SENT)])
@@ -195,6 +199,7 @@ def test_a_writer_that_dies_between_the_moves(lake: Path, files: FilesWarehouse,
     assert list((lake / "_esms_staging").iterdir()) == []
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_full_disk_leaves_the_partition_as_it_was(lake: Path, files: FilesWarehouse, monkeypatch: Any) -> None:
     """One line that says so, everything as before, no leftovers."""
     merge(files, [row(1, SENT)])
@@ -213,6 +218,7 @@ def test_a_full_disk_leaves_the_partition_as_it_was(lake: Path, files: FilesWare
     assert merge(files, [row(1)], minute=5) == MergeCounts(changed=1)
 
 
+@pytest.mark.in_turn(every=3)
 def test_rows_that_break_off_leave_everything_as_it_was(lake: Path, files: FilesWarehouse) -> None:
     """An error of whoever hands the rows over comes through as it is."""
     merge(files, [row(1, SENT)])
@@ -227,6 +233,7 @@ def test_rows_that_break_off_leave_everything_as_it_was(lake: Path, files: Files
     assert list((lake / "_esms_staging").iterdir()) == []
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_busy_partition_is_waited_for(lake: Path, files: FilesWarehouse) -> None:
     """Not for ever; another type's is not concerned."""
     hasty = FilesWarehouse(str(lake), wait_seconds=0.1)
@@ -246,6 +253,7 @@ def test_a_busy_partition_is_waited_for(lake: Path, files: FilesWarehouse) -> No
 # --- the folder ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.in_turn(every=3)
 def test_the_format_is_kept(lake: Path, files: FilesWarehouse) -> None:
     """A folder has one format; it need not be named again, and another one is refused."""
     with FilesWarehouse(f"{lake.parent / 'texts'}?format=csv") as texts:

@@ -55,6 +55,7 @@ def test_a_second_load_of_the_same_changes_nothing(target: Target) -> None:
     assert [(load["load_count"], load["read_at"]) for load in target.loads()] == [(2, read_at(5))]
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_row_is_found_whatever_its_time_and_whichever_chunk_it_is_in(
     target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,6 +73,7 @@ def test_a_row_is_found_whatever_its_time_and_whichever_chunk_it_is_in(
     }
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_second_try_of_another_time_is_another_row(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not found at its own time, and the first try, whose key it has, not either."""
     monkeypatch.setattr(merging, "chunks_of", lambda rows, size: chunks_of(rows, 2))
@@ -91,6 +93,7 @@ def test_a_second_try_of_another_time_is_another_row(target: Target, monkeypatch
     }
 
 
+@pytest.mark.in_turn(every=3)
 def test_many_rows_that_changed_are_put_anew(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     """DuckDB holds what it updates in memory; a window in which every row had changed was refused."""
     monkeypatch.setattr(merging, "MOST_UPDATED_BYTES", 1)
@@ -168,6 +171,7 @@ def test_anything_else_that_changed_is_taken_without_a_history_line(target: Targ
     assert target.history() == []
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_value_that_came_late_is_taken(target: Target) -> None:
     """NULL first, a value later."""
     late: Row = {"price_vnd": None, "sent_at": None, "send_result": None}
@@ -176,6 +180,7 @@ def test_a_value_that_came_late_is_taken(target: Target) -> None:
     assert target.messages()[key_of(1)]["price_vnd"] == row(1)["price_vnd"]
 
 
+@pytest.mark.in_turn(every=3)
 def test_a_change_of_the_raw_status_alone_is_noted(target: Target) -> None:
     """Two statuses that mean the same state, and a status that was no number, are changes of the status."""
     merge(target, [row(1, (1, None)), row(2, (77, None)), row(3, (None, None), status_text="x/y")])
@@ -205,6 +210,7 @@ def test_a_final_status_does_not_go_back(target: Target, final: Any, open_: Any)
     ]
 
 
+@pytest.mark.in_turn(every=3)
 def test_going_back_further_is_flagged_again(target: Target) -> None:
     """Another state that is not final replaces the flag and has a line of its own."""
     merge(target, [row(1)])
@@ -231,6 +237,7 @@ def test_a_return_from_going_back_takes_the_flag_away(target: Target, returned: 
     assert (last["from_state"], last["to_state"], last["applied"]) == ("delivered", state_of_row(*returned).value, True)
 
 
+@pytest.mark.in_turn(every=3)
 def test_one_final_status_may_replace_another(target: Target) -> None:
     """A correction by the gateway is taken."""
     merge(target, [row(1, FAILED)])
@@ -249,6 +256,7 @@ def test_an_older_reading_changes_nothing_that_a_newer_one_changed(target: Targe
     assert len(target.history()) == 1
 
 
+@pytest.mark.in_turn(every=3)
 def test_an_older_reading_does_not_take_a_flag_away(target: Target) -> None:
     """`regressed_to` is what the gateway showed last, not what was loaded last."""
     merge(target, [row(1)], minute=0)
@@ -325,6 +333,7 @@ def test_windows_of_other_days_and_types_stay_as_they_are(target: Target) -> Non
     assert [load["load_count"] for load in target.loads()] == [1, 2, 1]
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("first", [25, 2])
 def test_a_second_try_under_the_id_of_the_first_is_another_row(target: Target, first: int) -> None:
     """The gateway may list the SMS behind a ZNS that failed under the id of that: both stay, in whatever order."""

@@ -99,7 +99,7 @@ _ROWS = (
     Rule(
         RuleName.FREQUENCY,
         f"{_DECREE}, article 13: at most 3 advertising messages to a phone in 24 hours",
-        "A phone gets at most a number of messages of a class in a number of hours, across all runs.",
+        "Counted over all runs, a phone gets at most the allowed number of messages of one class within the set hours.",
         "Mỗi số chỉ nhận tối đa số tin cho phép trong khoảng thời gian quy định, tính trên mọi lần chạy.",
         "Send to these people in a new run, later.",
         "Hãy gửi cho những người này ở lần chạy sau.",
@@ -123,7 +123,7 @@ _ROWS = (
     ),
     Rule(
         RuleName.PACE,
-        "settings: a number of messages per hour",
+        "settings: how many messages a run may send per hour",
         "A run sends at most a set number of messages per hour.",
         "Mỗi giờ chỉ gửi tối đa số tin cho phép.",
         "Nothing: the run continues by itself.",
