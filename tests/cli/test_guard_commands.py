@@ -84,7 +84,7 @@ def test_one_message_outside_of_a_run_keeps_the_rules(run: Run, emulator: Emulat
         # A repeat under the same id counts once.
         done = run(*GIVEN, LABELLED, "--request-id", f"sale-{number}")
         assert done.returncode == 0, done.stderr
-    assert_one_clear_line(run(*GIVEN, LABELLED), 2, "30 of 30 phones", "at most a number of messages")
+    assert_one_clear_line(run(*GIVEN, LABELLED), 2, "30 of 30 phones", "at most the allowed number of messages")
     assert set(emulator.deliveries_by_phone().values()) == {3}
     clock.advance(hours=35)  # 23:00
     assert_one_clear_line(run(*GIVEN, LABELLED), 2, "23:00")
