@@ -29,7 +29,6 @@ _INTERRUPTED = re.compile(
     r"^Query interrupted$|^INTERRUPT Error|object registered as '\w+' failed: KeyboardInterrupt: ?$"
     r"|^(Failed to create view '\w+': )?KeyboardInterrupt: <EMPTY MESSAGE>\n"  # DuckDB 1.5; the traceback follows
 )
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextlib.contextmanager
@@ -85,4 +84,4 @@ def _refusal(subject: str, did: str, error: Exception) -> EsmsError:
     reason = os.strerror(number) if number else type(error).__name__
     if number in _SET_UP:
         return ConfigurationError(f"{subject} {did}: {reason}.")
-    return WarehouseError(f"{subject} {did}: {reason}.", retryable=number not in _NO_ROOM)
+    return WarehouseError(f"{subject} {did}: {reason}.", retryable=True)
