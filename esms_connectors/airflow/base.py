@@ -246,10 +246,10 @@ class EsmsTask(BaseOperator, metaclass=_EsmsTaskMeta):
         super()._do_render_template_fields(parent, fields, context, jinja_env, seen_oids)
         if parent is self:
             with airflow_errors(self):
-                self._check_there(given)
+                self._check_provided(given)
                 self.after_rendering()
 
-    def _check_there(self, given: Mapping[str, Any]) -> None:
+    def _check_provided(self, given: Mapping[str, Any]) -> None:
         """
         Refuse a missing value that another task should have provided: without its approved plan everybody would be sent
         to, without its run key everybody would be sent to again, without its time the messages would be sent now.
@@ -292,14 +292,14 @@ class _HidingPartial(OperatorPartial):
             name: [hide(one) for one in value] if name in hidden and isinstance(value, list | tuple) else value
             for name, value in mapped_kwargs.items()
         }
-        return self._put_upstream(super().expand(**hiding))
+        return self._set_upstream(super().expand(**hiding))
 
     def expand_kwargs(self, kwargs: Any, *, strict: bool = True) -> MappedOperator:
         if isinstance(kwargs, list | tuple):
             for one in kwargs:
                 self._check(one)
             kwargs = [{**one, **_hidden(self, one)} if isinstance(one, Mapping) else one for one in kwargs]
-        return self._put_upstream(super().expand_kwargs(kwargs, strict=strict))
+        return self._set_upstream(super().expand_kwargs(kwargs, strict=strict))
 
     def _check(self, given: Any) -> None:
         self._expand_called = True  # no "never mapped" warning beside the error
@@ -307,7 +307,7 @@ class _HidingPartial(OperatorPartial):
         if check is not None and isinstance(given, Mapping):
             check({**{name: reveal(value) for name, value in self.kwargs.items()}, **given})
 
-    def _put_upstream(self, task: MappedOperator) -> MappedOperator:
+    def _set_upstream(self, task: MappedOperator) -> MappedOperator:
         # As Airflow does for template fields, including those in lists and mappings.
         mapped = task.expand_input.value
         rows = [mapped] if isinstance(mapped, Mapping) else mapped if isinstance(mapped, list) else []

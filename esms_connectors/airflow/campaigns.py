@@ -344,7 +344,7 @@ class CampaignOperator(SendingOperator):
         with ExitStack() as stack:
             source = stack.enter_context(opened_source(self.source, self.sql, self.sql_conn_id, self.sql_parameters))
             campaign = self._campaign_of(context, hook, stack, source, self._run_key_now(context))
-            self._tell_where(campaign.channel.client, campaign.ledger, campaign.channel)
+            self._log_destination(campaign.channel.client, campaign.ledger, campaign.channel)
             rejects = None
             if rejects_path is not None:
                 rejects = stack.enter_context(rejects_file(rejects_path, self.source))

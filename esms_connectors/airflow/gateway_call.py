@@ -82,12 +82,13 @@ class EsmsOperator(EsmsTask):
             return self._call(context)
 
     def _call(self, context: Context) -> dict[str, Any]:
+        from contextlib import ExitStack
+
         import pendulum
 
         from esms_connectors.airflow.arguments import text
         from esms_connectors.airflow.identity import generation_of, note_done, run_key_of
-        from esms_connectors.gateway.operations import describe_operation
-        from esms_connectors.sending.operations import call_once
+        from esms_connectors.sending.operations import call_once, needs_ledger
 
         hook = EsmsHook(self.esms_conn_id)
         generation = generation_of(context, resend_on_clear=self.resend_on_clear)
@@ -100,21 +101,20 @@ class EsmsOperator(EsmsTask):
             "show_phones": self.show_phones,
         }
         arguments = self.rendered("arguments", context)
-        with hook.get_conn() as client:
-            if describe_operation(self.operation).reads_only or client.sandbox:
-                self._tell_where(client, None)
-                result = call_once(client, self.operation, arguments, ledger=None, **about)
-            else:
+        with ExitStack() as stack:
+            client, ledger = stack.enter_context(hook.get_conn()), None
+            if needs_ledger(client, self.operation):
                 ledger_url = text(self.rendered("ledger_url", context), "ledger_url")
-                with hook.open_ledger(self.ledger_conn_id or None, ledger_url, or_local_file=True) as ledger:
-                    self._tell_where(client, ledger)
-                    result = call_once(client, self.operation, arguments, ledger=ledger, **about)
+                opened = hook.open_ledger(self.ledger_conn_id or None, ledger_url, or_local_file=True)
+                ledger = stack.enter_context(opened)
+            self._log_destination(client, ledger)
+            result = call_once(client, self.operation, arguments, ledger=ledger, **about)
         note_done(self, context, generation, resend_on_clear=self.resend_on_clear)
         made = result["called_by_this_try"]
         self.log.info("%s: %s", self.operation, "answered" if made else "an earlier try had made the call")
         return result
 
-    def _tell_where(self, client: EsmsClient, ledger: Ledger | None) -> None:
+    def _log_destination(self, client: EsmsClient, ledger: Ledger | None) -> None:
         where = f"{client.base_url} (sandbox)" if client.sandbox else client.base_url
         self.log.info("%s to %s; ledger %s", self.operation, where, "none" if ledger is None else ledger.name)
 

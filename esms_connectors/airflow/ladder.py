@@ -117,7 +117,7 @@ class AlertLadderOperator(SendingOperator):
                 guard=self._guard(hook, context),
                 callback_url=self._callback_to_use(settings, context),
             )
-            self._tell_where(client, ledger, journey.first.channel)
+            self._log_destination(client, ledger, journey.first.channel)
             with self._waiting_for_hours():
                 told = journey.run().as_dict()
         note_done(self, context, generation, resend_on_clear=self.resend_on_clear)

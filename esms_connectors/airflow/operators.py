@@ -158,7 +158,7 @@ class SendSmsOperator(SendingOperator):
         with ExitStack() as stack:
             client = stack.enter_context(hook.get_conn())
             ledger = None if client.sandbox else stack.enter_context(self._open_ledger(hook, context))
-            self._tell_where(client, ledger, message)
+            self._log_destination(client, ledger, message)
             with self._waiting_for_hours():
                 result = send_sms(client, message, ledger=ledger, run_key=run_key, guard=self._guard(hook, context))
         note_done(self, context, generation, resend_on_clear=self.resend_on_clear)

@@ -211,9 +211,9 @@ class MonthStatementOperator(EsmsTask):
 
     def execute(self, context: Context) -> dict[str, Any]:
         with self.working():
-            return self._lay_beside(context)
+            return self._compare(context)
 
-    def _lay_beside(self, context: Context) -> dict[str, Any]:
+    def _compare(self, context: Context) -> dict[str, Any]:
         from esms_connectors.airflow.sources import copied
         from esms_connectors.gateway.times import read_month
         from esms_connectors.warehouse.statement import last_month, make_statement, read_invoice

@@ -149,7 +149,7 @@ class SendingOperator(EsmsTask):
             self.ledger_conn_id or None, text(self.rendered("ledger_url", context), "ledger_url"), or_local_file=True
         )
 
-    def _tell_where(self, client: EsmsClient, ledger: Ledger | None, sender: object) -> None:
+    def _log_destination(self, client: EsmsClient, ledger: Ledger | None, sender: object) -> None:
         """
         Log the sender and the destination before the first message; `sender` has a template, an OA or a brandname.
         """

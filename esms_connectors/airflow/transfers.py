@@ -158,7 +158,6 @@ class SentMessagesToWarehouseOperator(EsmsTask):
         # In the time zone given; earlier if preceding days were missing.
         begun, ended = start if start == plan.start else plan.start, end or plan.end
         result = {"start": (begun or plan.start).isoformat(), "end": ended.isoformat(), **summary.as_dict()}
-        result["states"] = dict(summary.states)
         events = context["outlet_events"]
         for outlet in self.outlets:
             if isinstance(outlet, Asset):

@@ -21,7 +21,7 @@ from esms_connectors.gateway.redaction import get_logger, redact
 from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.ledger import RunSummary
 from esms_connectors.prefect.async_twins import in_sync
-from esms_connectors.prefect.campaigns import plain
+from esms_connectors.prefect.campaigns import key_part
 
 logger = get_logger(__name__)
 
@@ -75,7 +75,7 @@ class ProgressArtifact:
 
 def artifact_key(*parts: str) -> str:
     """Lower-case letters, digits and dashes, as Prefect requires; any other part is replaced by a digest."""
-    words = [part.lower().replace("_", "-") if plain(part) == part else make_request_id(part)[:12] for part in parts]
+    words = [part.lower().replace("_", "-") if key_part(part) == part else make_request_id(part)[:12] for part in parts]
     return "-".join(words)
 
 
@@ -145,7 +145,7 @@ def show_run(summary: RunSummary, account: str, *, complete: bool) -> None:
     emit_event(
         MESSAGES_SETTLED,
         resource={
-            "prefect.resource.id": f"esms.run.{account}.{plain(summary.run_key)}",
+            "prefect.resource.id": f"esms.run.{account}.{key_part(summary.run_key)}",
             "prefect.resource.name": redact(summary.run_key),
             "esms.account": account,
             "esms.complete": str(complete).lower(),

@@ -33,6 +33,7 @@ from esms_connectors.prefect.descriptions import described
 from esms_connectors.prefect.local_files import check_lasts, local_file
 from esms_connectors.prefect.memory_rows import NOT_STORED, MemoryRows, read_source
 from esms_connectors.prefect.runs import began_by_hand
+from esms_connectors.prefect.validation import IdText, value_errors
 from esms_connectors.recipients import Columns, Recipient, RejectsFile, SqlQuery
 from esms_connectors.recipients.sources import Source
 from esms_connectors.sending import campaign as core
@@ -63,7 +64,7 @@ class CampaignForm(BaseModel):
     source: str | MemoryRows | None = None
     query: str | None = None
     database: str | None = None
-    oa_id: str | None = None
+    oa_id: IdText | None = None
     params: list[str] | dict[str, str] = Field(default_factory=list)
     phone_column: str = "phone"
     key_column: str | None = None
@@ -99,10 +100,8 @@ class CampaignForm(BaseModel):
 
     @model_validator(mode="after")
     def _guard_is_known(self) -> Self:
-        try:
+        with value_errors():
             self.guard_choice().over(GuardSettings(), who="")
-        except InvalidRequestError as error:
-            raise ValueError(str(error)) from None
         return self
 
     def guard_choice(self) -> GuardChoice:
@@ -117,11 +116,6 @@ class CampaignForm(BaseModel):
             self.override_reason,
         )
 
-    @field_validator("oa_id", mode="before")
-    @classmethod
-    def _ids_are_text(cls, value: object) -> object:
-        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
     @field_validator("source", mode="before")
     @classmethod
     def _source_is_one(cls, value: object) -> object:
@@ -130,20 +124,16 @@ class CampaignForm(BaseModel):
     @field_validator("run_key")
     @classmethod
     def _run_key_is_one(cls, value: str) -> str:
-        try:
+        with value_errors():
             dated_run_key(value, lambda: date.min)
             return check_run_key(value)
-        except InvalidRequestError as error:
-            raise ValueError(str(error)) from None
 
     @field_validator("send_at")
     @classmethod
     def _send_at_is_a_time(cls, value: datetime | str | None) -> datetime | str | None:
-        try:
+        with value_errors():
             if value is not None:
                 read_time(value, "send_at", whole_days=False, needs_zone=True)
-        except InvalidRequestError as error:
-            raise ValueError(str(error)) from None
         return value
 
     @model_validator(mode="after")
@@ -299,14 +289,9 @@ class ZnsCampaign(CampaignForm):
             return the template. A template that has changed since is refused.
     """
 
-    template_id: str
+    template_id: IdText
     sending_mode: int | None = None
     chunk_size: int = Field(default=_LARGEST_CHUNK, ge=1, le=_LARGEST_CHUNK)
-
-    @field_validator("template_id", mode="before")
-    @classmethod
-    def _template_id_is_text(cls, value: object) -> object:
-        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
     def channel_with(self, client: EsmsClient, oa_id: str | None) -> ZnsChannel:
         return ZnsChannel(
@@ -459,7 +444,7 @@ def cut_shards(
         )
 
 
-def plain(text: str) -> str:
+def key_part(text: str) -> str:
     """`text` as part of a path or key: unchanged if it is safe, else a digest of it."""
     return text if _PLAIN.fullmatch(text) else make_request_id("key", text)
 
@@ -468,4 +453,4 @@ def receipt_key(account: str, run_key: str, shard: str) -> str:
     """
     The key of a shard's stored result. It is built from plain strings only, because Prefect just logs a key that fails.
     """
-    return f"esms/{account}/{plain(run_key)}/{shard}"
+    return f"esms/{account}/{key_part(run_key)}/{shard}"

@@ -4,12 +4,10 @@ from contextlib import ExitStack
 from typing import Any, Self
 
 from prefect import flow, task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from pydantic import Field, field_validator
 
 from esms_connectors.gateway.client import EsmsClient
-from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.prefect.artifacts import show_run
 from esms_connectors.prefect.async_twins import async_twin
 from esms_connectors.prefect.blocks.credentials import EsmsCredentials
@@ -19,9 +17,10 @@ from esms_connectors.prefect.days import named_by_day, named_by_run
 from esms_connectors.prefect.descriptions import described
 from esms_connectors.prefect.hours import wait_for_hours
 from esms_connectors.prefect.pool import borrow_account, borrow_ledger
-from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
+from esms_connectors.prefect.retry import TASK_OPTIONS, errors_in_one_line
 from esms_connectors.prefect.runs import run_key_or_try
 from esms_connectors.prefect.sending import guard_of
+from esms_connectors.prefect.validation import value_errors
 from esms_connectors.sending.bulk import BulkIncompleteError
 from esms_connectors.sending.campaign import Campaign
 from esms_connectors.sending.channels import Channel
@@ -29,13 +28,6 @@ from esms_connectors.sending.channels.factory import has_option, make_channel, r
 from esms_connectors.sending.plan import Plan
 from esms_connectors.sending.steps import Journey, alert_ladder
 from esms_connectors.sending.steps.parsing import check_step, read_step
-
-_OPTIONS: dict[str, Any] = {
-    "tags": {"esms"},
-    "cache_policy": NO_CACHE,
-    "result_serializer": "json",
-    "retry_condition_fn": is_retryable,
-}
 
 
 class ChannelCampaign(CampaignForm):
@@ -60,19 +52,15 @@ class ChannelCampaign(CampaignForm):
     @field_validator("channel")
     @classmethod
     def _channel_is_one(cls, value: str) -> str:
-        try:
+        with value_errors():
             return read_channel(value).kind
-        except InvalidRequestError as error:
-            raise ValueError(str(error)) from None
 
     @field_validator("fallback")
     @classmethod
     def _steps_are_some(cls, value: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        try:
+        with value_errors():
             for step in value:
                 check_step(step)
-        except InvalidRequestError as error:
-            raise ValueError(str(error)) from None
         return value
 
     def channel_with(self, client: EsmsClient, oa_id: str | None) -> Channel:
@@ -90,7 +78,7 @@ class ChannelCampaign(CampaignForm):
 
 
 described(ChannelCampaign, rest=ZnsCampaign)
-_SEND_OPTIONS = {"name": "send-campaign", "task_run_name": named_by_run("send-campaign", "campaign"), **_OPTIONS}
+_SEND_OPTIONS = {"name": "send-campaign", "task_run_name": named_by_run("send-campaign", "campaign"), **TASK_OPTIONS}
 
 
 @task(**_SEND_OPTIONS)
@@ -182,7 +170,7 @@ def campaign(campaign: ChannelCampaign, plan: dict[str, Any] | None = None) -> A
         raise
 
 
-@task(name="tell-by-ladder", **_OPTIONS)
+@task(name="tell-by-ladder", **TASK_OPTIONS)
 @errors_in_one_line
 def tell_by_ladder(
     phones: list[str],

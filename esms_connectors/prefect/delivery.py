@@ -8,7 +8,6 @@ from typing import Any, cast
 
 import pendulum
 from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.context import TaskRunContext
 from prefect.logging import get_run_logger
 
@@ -32,16 +31,13 @@ from esms_connectors.prefect.blocks.ledger import EsmsLedger
 from esms_connectors.prefect.days import named_by_run, with_day
 from esms_connectors.prefect.pool import borrow_account, borrow_ledger
 from esms_connectors.prefect.results import DeliveryResult
-from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
+from esms_connectors.prefect.retry import TASK_OPTIONS, errors_in_one_line
 from esms_connectors.prefect.runs import time_or_now
 
 _OPTIONS: dict[str, Any] = {
     "name": "wait-for-delivery",
     "task_run_name": named_by_run("wait-for-delivery", "run_key"),
-    "tags": {"esms"},
-    "cache_policy": NO_CACHE,
-    "result_serializer": "json",
-    "retry_condition_fn": is_retryable,
+    **TASK_OPTIONS,
 }
 
 

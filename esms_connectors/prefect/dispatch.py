@@ -55,7 +55,7 @@ class Dispatch:
     ) -> None:
         self._campaign, self._plan, self._ledger = campaign, plan, ledger
         self._window, self._progress, self._stop = window, progress, stop
-        self._under_way: deque[tuple[ZnsShard, PrefectFuture[Any]]] = deque()
+        self._in_flight: deque[tuple[ZnsShard, PrefectFuture[Any]]] = deque()
         self._left: dict[int, tuple[BaseException, int]] = {}
         self._settled: dict[int, dict[str, int]] = {}
         self._sent = self._duplicates = 0
@@ -141,39 +141,39 @@ class Dispatch:
                     if self.stopped_by is not None:
                         self.not_tried += len(shard.rows)
                         continue
-                    self._hand_out(shard)
-                    while len(self._under_way) >= self._window:
-                        self._take_in()
+                    self._submit(shard)
+                    while len(self._in_flight) >= self._window:
+                        self._collect_next()
             except BaseException as error:
                 if not isinstance(error, Exception):
                     # Cancelled, or the worker is stopping: queued shards are not sent, calls in flight are settled.
                     self._stop.set()
                 raise
             finally:
-                while self._under_way:
+                while self._in_flight:
                     # Shards in flight are settled before an error about a refused row is raised.
                     with suppress(InvalidRequestError, ConfigurationError):
-                        self._take_in()
+                        self._collect_next()
         if isinstance(self.stopped_by, InvalidRequestError | ConfigurationError):
             raise self.stopped_by
 
-    def _hand_out(self, shard: ZnsShard) -> None:
+    def _submit(self, shard: ZnsShard) -> None:
         task = send_zns_bulk
         if self._known_open and any(
             self._ledger.request_id(self._campaign.run_key, row.row_key) in self._known_open for row in shard.rows
         ):
             task = _AGAIN
-        self._under_way.append((shard, task.submit(shard, self._campaign)))
+        self._in_flight.append((shard, task.submit(shard, self._campaign)))
 
-    def _take_in(self) -> None:
-        shard, future = self._under_way.popleft()
+    def _collect_next(self) -> None:
+        shard, future = self._in_flight.popleft()
         future.wait()
         state = future.state
         if state.is_completed():
             self._left.pop(shard.number, None)
             self._silence.note(answered=True)
             self._rows_done += len(shard.rows)
-            self._take_counts(shard, future.result(), passed_over=state.name == "Cached")
+            self._add_counts(shard, future.result(), passed_over=state.name == "Cached")
             self._progress(self._rows_done)
             return
         error = _error_of(future)
@@ -189,7 +189,7 @@ class Dispatch:
         silence = self._silence.note(answered=getattr(error, "answered", False))
         self.stopped_by = self.stopped_by or silence
 
-    def _take_counts(self, shard: ZnsShard, told: Mapping[str, Any], *, passed_over: bool) -> None:
+    def _add_counts(self, shard: ZnsShard, told: Mapping[str, Any], *, passed_over: bool) -> None:
         self._settled[shard.number] = {name: told.get(name, 0) for name in ("accepted", "rejected", "skipped")}
         self.passed_over += passed_over
         if not passed_over:

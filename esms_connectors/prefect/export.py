@@ -20,7 +20,7 @@ from esms_connectors.prefect.artifacts import ProgressArtifact, artifact_key
 from esms_connectors.prefect.async_twins import in_sync
 from esms_connectors.prefect.blocks.base import load_block
 from esms_connectors.prefect.blocks.warehouse import EsmsWarehouse
-from esms_connectors.prefect.campaigns import plain
+from esms_connectors.prefect.campaigns import key_part
 from esms_connectors.prefect.days import first_day, named_by_day
 from esms_connectors.prefect.loading import load_sent_messages, sent_messages_asset
 from esms_connectors.prefect.pool import borrow_account
@@ -75,7 +75,7 @@ def daily_sent_messages_export(
     """
     types = tuple(sms_types) if sms_types else ALL_SMS_TYPES
     plan = _plan_export(day, days, types, credentials, warehouse, follow_up_days, threads, rate_limit)
-    load = load_sent_messages.with_options(assets=[sent_messages_asset(plain(warehouse))])
+    load = load_sent_messages.with_options(assets=[sent_messages_asset(key_part(warehouse))])
     total, again = Counter[str](), Counter[str]()
     failures: list[str] = []
     own, others = _windows_of(plan["windows"]), _windows_of(plan["follow_up"])

@@ -8,26 +8,18 @@ from typing import Any
 
 import pendulum
 from prefect import Task, task
-from prefect.cache_policies import NO_CACHE
 
 from esms_connectors.gateway.operations import check_names, describe_operation
 from esms_connectors.prefect.async_twins import async_twin
 from esms_connectors.prefect.blocks.credentials import EsmsCredentials
 from esms_connectors.prefect.blocks.ledger import EsmsLedger
 from esms_connectors.prefect.pool import borrow_account, borrow_ledger
-from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
+from esms_connectors.prefect.retry import TASK_OPTIONS, errors_in_one_line
 from esms_connectors.prefect.runs import run_key_or_try, scheduled_time
-from esms_connectors.sending.operations import call_in_run, call_once
-
-_OPTIONS: dict[str, Any] = {
-    "tags": {"esms"},
-    "cache_policy": NO_CACHE,
-    "result_serializer": "json",
-    "retry_condition_fn": is_retryable,
-}
+from esms_connectors.sending.operations import call_in_run, call_once, needs_ledger
 
 
-@task(name="call-gateway", **_OPTIONS)
+@task(name="call-gateway", **TASK_OPTIONS)
 @errors_in_one_line
 def call_gateway(
     operation: str,
@@ -66,17 +58,17 @@ def call_gateway(
         ConfigurationError: A block cannot be used.
     """
     arguments = arguments or {}
-    reads_only = check_names(operation, arguments).reads_only
+    check_names(operation, arguments)
     with borrow_account(credentials, rate_limit) as account, ExitStack() as stack:
         about: dict[str, Any] = {"now": pendulum.instance(scheduled_time()), "show_phones": show_phones}
-        if reads_only or account.client.sandbox:
+        if not needs_ledger(account.client, operation):
             return call_once(account.client, operation, arguments, ledger=None, run_key="reads", **about)
         named = run_key_or_try(call_key, "call_key", f"call/{account.block.account}")
         opened = stack.enter_context(borrow_ledger(ledger))
         return call_in_run(account.client, operation, arguments, ledger=opened, named=named, **about)
 
 
-acall_gateway = task(name="call-gateway", **_OPTIONS)(async_twin(call_gateway.fn))
+acall_gateway = task(name="call-gateway", **TASK_OPTIONS)(async_twin(call_gateway.fn))
 
 
 def gateway_task(operation: str, *names: str, **options: Any) -> Task[..., dict[str, Any]]:
@@ -101,5 +93,5 @@ def gateway_task(operation: str, *names: str, **options: Any) -> Task[..., dict[
         return answer
 
     call.__name__, call.__doc__ = operation, described.description
-    made: Task[..., dict[str, Any]] = task(name=operation.replace("_", "-"), **{**_OPTIONS, **options})(call)
+    made: Task[..., dict[str, Any]] = task(name=operation.replace("_", "-"), **{**TASK_OPTIONS, **options})(call)
     return made

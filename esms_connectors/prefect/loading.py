@@ -10,7 +10,7 @@ from uuid import UUID
 import pendulum
 from prefect import task
 from prefect.assets import add_asset_metadata, materialize
-from prefect.cache_policies import NO_CACHE, CacheKeyFnPolicy
+from prefect.cache_policies import CacheKeyFnPolicy
 from prefect.context import AssetContext, FlowRunContext, TaskRunContext
 from prefect.events import emit_event
 
@@ -22,11 +22,11 @@ from esms_connectors.prefect.async_twins import async_twin
 from esms_connectors.prefect.blocks.base import EsmsBlock, load_block
 from esms_connectors.prefect.blocks.credentials import EsmsCredentials
 from esms_connectors.prefect.blocks.warehouse import EsmsWarehouse
-from esms_connectors.prefect.campaigns import plain
+from esms_connectors.prefect.campaigns import key_part
 from esms_connectors.prefect.days import point_in_time
 from esms_connectors.prefect.pool import borrow_account, name_of
 from esms_connectors.prefect.results import LoadResult
-from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
+from esms_connectors.prefect.retry import TASK_OPTIONS, errors_in_one_line, is_retryable
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES
 
 _ANY_ASSET = "esms://sent-messages"
@@ -59,7 +59,7 @@ def _window_of_this_run(context: TaskRunContext, parameters: dict[str, Any]) -> 
         return None  # the task reports the error
     if end > machine_clock.now() or (flow.flow_run.run_count > 1 and not _is_in_warehouse(parameters, start, end)):
         return None
-    of_account, into = (plain(name_of(one)) for one in blocks)
+    of_account, into = (key_part(name_of(one)) for one in blocks)
     key = f"esms/windows/{flow.flow_run.id}/{of_account}/{into}/{types}/{int(start.timestamp())}-{int(end.timestamp())}"
     # All tries of a task count as one call.
     calls = _calls.setdefault((key, flow.flow_run.run_count), {})
@@ -167,7 +167,6 @@ def load_sent_messages(
         )
         label = account.block.account
     told: dict[str, Any] = summary.as_dict()
-    told["states"] = dict(summary.states)
     about = {
         "sms_types": [int(one) for one in sms_types],
         "start": start.in_timezone(VIETNAM).isoformat(),
@@ -190,13 +189,7 @@ def load_sent_messages(
 
 
 # Never cached: a snapshot records the current state.
-_SNAPSHOT_OPTIONS: dict[str, Any] = {
-    "name": "take-snapshot",
-    "tags": {"esms"},
-    "cache_policy": NO_CACHE,
-    "result_serializer": "json",
-    "retry_condition_fn": is_retryable,
-}
+_SNAPSHOT_OPTIONS: dict[str, Any] = {"name": "take-snapshot", **TASK_OPTIONS}
 
 
 @task(**_SNAPSHOT_OPTIONS)

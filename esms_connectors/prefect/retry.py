@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from prefect import Flow
 from prefect.blocks.abstract import NotificationError
+from prefect.cache_policies import NO_CACHE
 from prefect.exceptions import PrefectException
 
 from esms_connectors.gateway.errors import EsmsError, unexpected
@@ -53,6 +54,14 @@ def is_retryable(task: Any, task_run: Any, state: Any) -> bool:
         return error.retryable
     return isinstance(error, OSError)
 
+
+TASK_OPTIONS: dict[str, Any] = {
+    "tags": {"esms"},
+    "cache_policy": NO_CACHE,
+    "result_serializer": "json",
+    "retry_condition_fn": is_retryable,
+}
+"""Options of tasks whose results are never reused: the ledger, or the warehouse, knows what was done."""
 
 _REFUSED = re.compile(r"Parameter validation failed for flow '([^']*)'")
 

@@ -87,7 +87,9 @@ def _was_started_again(numbers: Mapping[str, int]) -> bool:
         RunNotReadError: the server could not be asked.
     """
     ids = [UUID(run) for run in numbers]
-    runs = _asked(lambda api: api.read_flow_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=ids))))
+    runs = _read_from_server(
+        lambda api: api.read_flow_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=ids)))
+    )
     return any(run.run_count > numbers[str(run.id)] for run in runs)
 
 
@@ -143,7 +145,7 @@ def _root_of_flow(flow_run_id: UUID, _number: int) -> tuple[str, tuple[tuple[str
 
 def _root_of_task(run: TaskRun) -> str:
     parents = [one.id for one in run.task_inputs.get("__parents__", ()) if hasattr(one, "id")]
-    return _root_of_task(_asked(lambda api: api.read_task_run(parents[0]))) if parents else f"task {run.id}"
+    return _root_of_task(_read_from_server(lambda api: api.read_task_run(parents[0]))) if parents else f"task {run.id}"
 
 
 def scheduled_time() -> DateTime:
@@ -216,16 +218,16 @@ def _flow_run(flow_run_id: UUID) -> FlowRun:
     context = FlowRunContext.get()
     if context is not None and context.flow_run is not None and context.flow_run.id == flow_run_id:
         return context.flow_run
-    return _asked(lambda api: api.read_flow_run(flow_run_id))
+    return _read_from_server(lambda api: api.read_flow_run(flow_run_id))
 
 
 def _parent(run: FlowRun) -> TaskRun | None:
     """The task that stands for a subflow in the run that called it."""
     parent = run.parent_task_run_id
-    return None if parent is None else _asked(lambda api: api.read_task_run(parent))
+    return None if parent is None else _read_from_server(lambda api: api.read_task_run(parent))
 
 
-def _asked(question: Callable[[SyncPrefectClient], T]) -> T:
+def _read_from_server(question: Callable[[SyncPrefectClient], T]) -> T:
     with (
         foreign_errors(
             lambda error: RunNotReadError(

@@ -10,7 +10,7 @@ from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from prefect import task
-from prefect.cache_policies import NO_CACHE, CacheKeyFnPolicy
+from prefect.cache_policies import CacheKeyFnPolicy
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.logging import get_run_logger
 
@@ -27,7 +27,7 @@ from esms_connectors.prefect.campaigns import (
     ZnsShard,
     cut_shards,
     in_template_order,
-    plain,
+    key_part,
     receipt_key,
     shard_names,
     usual_chunks_per_shard,
@@ -35,14 +35,14 @@ from esms_connectors.prefect.campaigns import (
 from esms_connectors.prefect.days import named_by_run, point_in_time
 from esms_connectors.prefect.pool import Account, borrow_account, borrow_ledger
 from esms_connectors.prefect.results import PlanResult, ShardCounts, SmsResult
-from esms_connectors.prefect.retry import errors_in_one_line, is_retryable
+from esms_connectors.prefect.retry import TASK_OPTIONS, errors_in_one_line, is_retryable
 from esms_connectors.prefect.runs import run_key_or_try
 from esms_connectors.recipients import Columns, Recipients
 from esms_connectors.sending import bulk, one_sms, sms_message
 from esms_connectors.sending.bulk import Counters, ShardResult
 from esms_connectors.sending.channels import ZnsChannel
 from esms_connectors.sending.guard import GuardSettings
-from esms_connectors.sending.plan import price_of
+from esms_connectors.sending.plan import price_for_budget
 from esms_connectors.sending.policy import sandbox_run_key, time_to_send
 
 
@@ -78,7 +78,7 @@ def _plan_of_this_run(_context: TaskRunContext, parameters: dict[str, Any]) -> s
     flow = FlowRunContext.get()
     if flow is None or flow.flow_run is None:
         return None
-    return f"esms/plans/{plain(parameters['campaign'].run_key)}/{flow.flow_run.id}"
+    return f"esms/plans/{key_part(parameters['campaign'].run_key)}/{flow.flow_run.id}"
 
 
 # Built-in policies hash the pickled arguments, in which secrets are masked and which differ between versions of
@@ -101,18 +101,11 @@ _SHARD_OPTIONS: dict[str, Any] = {
     "cache_result_in_memory": False,
     "retry_condition_fn": is_retryable,
 }
-_OPTIONS: dict[str, Any] = {
-    "tags": {"esms"},
-    "cache_policy": NO_CACHE,
-    "result_serializer": "json",
-    "retry_condition_fn": is_retryable,
-}
-
 
 # --- one SMS ---------------------------------------------------------------------------------------------------------
 
 
-@task(name="send-sms", **_OPTIONS)
+@task(name="send-sms", **TASK_OPTIONS)
 @errors_in_one_line
 def send_sms(
     phone: str,
@@ -198,13 +191,13 @@ def send_sms(
     return cast("SmsResult", result)
 
 
-asend_sms = task(name="send-sms", **_OPTIONS)(async_twin(send_sms.fn))
+asend_sms = task(name="send-sms", **TASK_OPTIONS)(async_twin(send_sms.fn))
 
 
 # --- a campaign ------------------------------------------------------------------------------------------------------
 
 
-_PLAN_OPTIONS = {"name": "plan-zns-bulk", "task_run_name": named_by_run("plan-zns-bulk", "campaign"), **_OPTIONS}
+_PLAN_OPTIONS = {"name": "plan-zns-bulk", "task_run_name": named_by_run("plan-zns-bulk", "campaign"), **TASK_OPTIONS}
 
 
 @task(**_PLAN_OPTIONS)
@@ -307,9 +300,6 @@ def send_zns_bulk(shard: ZnsShard, campaign: ZnsCampaign) -> ShardCounts:
         rules = guard_of(campaign, account.block)
         # The template determines the kind of message and with it the rules.
         channel.template = _template_of(channel)
-        price = campaign.price_vnd
-        if rules.has_budget and price is None:
-            price, _ = price_of(channel)
         summary = bulk.send_shard(
             replace(channel, send_at=time_to_send(channel.send_at, ledger, campaign.run_key)),
             Recipients(shard.rows, Columns(campaign.phone_column, (), campaign.key_column).key_name),
@@ -318,7 +308,7 @@ def send_zns_bulk(shard: ZnsShard, campaign: ZnsCampaign) -> ShardCounts:
             campaign=campaign.campaign,
             reconcile_before_repeat=campaign.reconcile_before_repeat,
             guard=rules,
-            price_vnd=price,
+            price_vnd=price_for_budget(channel, rules, campaign.price_vnd),
         )
     told = _told(summary.counters)
     if not summary.complete:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import partial
 from itertools import chain, islice
 from typing import Any, Literal, NamedTuple
@@ -24,7 +24,7 @@ from esms_connectors.recipients.phones import clean_phone, float_like, is_narrow
 from esms_connectors.recipients.rejects import RejectsFile
 from esms_connectors.recipients.rows import Rows
 from esms_connectors.recipients.seen import KeySet, PhoneSet
-from esms_connectors.recipients.sources import Source, is_repeatable, open_rows
+from esms_connectors.recipients.sources import Layout, Source, is_repeatable, open_rows
 from esms_connectors.recipients.values import RowRejectedError, ValueReader
 
 # Of Zalo user ids: as much as the ledger has room for.
@@ -74,7 +74,7 @@ def read_recipients(
         migrate_2018: convert 11-digit numbers from before 2018 to their present form; False refuses them.
         rejects: receives the rows refused by the first reading; the caller closes it.
         report: filled by the first reading; each later one has its own, see `Recipients.report`.
-        encoding, delimiter, sheet, header_row, hidden_rows: of a file, see `open_rows`.
+        encoding, delimiter, sheet, header_row, hidden_rows: of a file, see `Layout`.
         two_phones: a cell that contains several numbers: refuse the row, send to the first, or to both (all).
         as_is: send damaged texts unchanged, and count them.
         zalo_users: the phone column holds Zalo user ids.
@@ -94,24 +94,24 @@ def read_recipients(
         columns = columns.for_template(template)
     if rejects is not None:
         rejects.check_source(source, columns.wanted)
-    opened = partial(
-        open_rows,
-        source,
-        columns=columns.wanted,
-        encoding=encoding,
-        delimiter=delimiter,
-        sheet=sheet,
-        header_row=header_row,
-        hidden_rows=hidden_rows,
-    )
+    layout = Layout(encoding, delimiter, sheet, header_row, hidden_rows)
+    opened = partial(open_rows, source, columns=columns.wanted, layout=layout)
     first = [(rejects, report or ReadReport())]
-    keep = duplicates == "keep"
 
     def read() -> Iterator[Recipient]:
         into, recipients.report = first.pop() if first else (None, ReadReport())
-        reader = _Reader(columns, template, keep, migrate_2018, into, recipients.report, check, two_phones, as_is)
-        if zalo_users:
-            reader.read_zalo_users()
+        reader = _Reader(
+            columns,
+            template,
+            into,
+            recipients.report,
+            ValueReader(columns, template, as_is),
+            keep=duplicates == "keep",
+            migrate_2018=migrate_2018,
+            check=check,
+            two_phones=two_phones,
+            zalo_users=zalo_users,
+        )
         return reader.read(opened)
 
     recipients = Recipients(read, columns.key_name, repeatable=is_repeatable(source))
@@ -128,43 +128,33 @@ class _Places(NamedTuple):
     width: int
 
 
+@dataclass(slots=True)
 class _Reader:
-    """One reading of one source."""
+    """One reading of one source. Fields as the arguments of `read_recipients`; `keep` rows with the same phone."""
 
-    def __init__(
-        self,
-        columns: Columns,
-        template: ZnsTemplate | None,
-        keep: bool,
-        migrate_2018: bool,
-        rejects: RejectsFile | None,
-        report: ReadReport,
-        check: Check | None,
-        two_phones: TwoPhones,
-        as_is: bool,
-    ) -> None:
-        self.check = check
-        self.columns = columns
-        self.template = template
-        self.keep = keep
-        self.migrate_2018 = migrate_2018
-        self.rejects = rejects
-        self.report = report
-        self.param_columns = columns.param_columns
-        self.param_names = columns.param_names
-        self.two_phones = two_phones
-        self.further: list[str] = []
-        self.values = ValueReader(columns, template, as_is)
-        self.zalo_users = False
-        self.phones: PhoneSet | KeySet = PhoneSet()
-        self.keys = KeySet()
-        self.doubtful_keys: Counter[str] = Counter()
-        self.times_kept: Counter[str] = Counter()
-        self.narrow = False
+    columns: Columns
+    template: ZnsTemplate | None
+    rejects: RejectsFile | None
+    report: ReadReport
+    values: ValueReader
+    _: KW_ONLY
+    keep: bool
+    migrate_2018: bool
+    check: Check | None
+    two_phones: TwoPhones
+    zalo_users: bool
+    phones: PhoneSet | KeySet = field(init=False)
+    keys: KeySet = field(default_factory=KeySet, init=False)
+    doubtful_keys: Counter[str] = field(default_factory=Counter, init=False)
+    times_kept: Counter[str] = field(default_factory=Counter, init=False)
+    further: list[str] = field(default_factory=list, init=False)
+    narrow: bool = field(default=False, init=False)
+    param_columns: tuple[str, ...] = field(init=False)
+    param_names: tuple[str, ...] | None = field(init=False)
 
-    def read_zalo_users(self) -> None:
-        """Read Zalo user ids instead of phones."""
-        self.zalo_users, self.phones = True, KeySet()
+    def __post_init__(self) -> None:
+        self.phones = KeySet() if self.zalo_users else PhoneSet()
+        self.param_columns, self.param_names = self.columns.param_columns, self.columns.param_names
 
     def read(self, opened: Callable[[], AbstractContextManager[Rows]]) -> Iterator[Recipient]:
         report = self.report

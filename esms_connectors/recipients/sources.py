@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import chain, islice
 from pathlib import PurePosixPath
@@ -58,15 +59,32 @@ def is_parquet(source: Source) -> bool:
     return isinstance(source, str | os.PathLike) and _suffix(os.fspath(source)) in _PARQUET
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """
+    How the rows of a file are written.
+
+    Attributes:
+        encoding: of a text file. None means UTF-8, or UTF-16 if the file has its mark; Windows files may need
+            `windows-1258`. `tcvn3` and `vni` convert texts in these old fonts to Unicode, from any source.
+        delimiter: of a CSV. None takes the one of , ; tab | that occurs most often in the header.
+        sheet: of a workbook, by name. None takes the one that has the columns.
+        header_row: the row of the column names, counted from 1 as in an editor or Excel. None searches for it.
+        hidden_rows: of a workbook: refuse them as rows with a problem, or read them like the others.
+    """
+
+    encoding: str | None = None
+    delimiter: str | None = None
+    sheet: str | None = None
+    header_row: int | None = None
+    hidden_rows: Literal["refuse", "read"] = "refuse"
+
+
+DETECTED = Layout()
+
+
 def open_rows(
-    source: Source,
-    *,
-    columns: Sequence[str] | None = None,
-    encoding: str | None = None,
-    delimiter: str | None = None,
-    sheet: str | None = None,
-    header_row: int | None = None,
-    hidden_rows: Literal["refuse", "read"] = "refuse",
+    source: Source, *, columns: Sequence[str] | None = None, layout: Layout = DETECTED
 ) -> AbstractContextManager[Rows]:
     """
     Open `source` and read its column names; its rows are streamed.
@@ -76,21 +94,16 @@ def open_rows(
             the extra [excel] .xls .xlsb .ods), the link of a Google Sheet that anyone with the link may read, a
             `SqlQuery`, a pandas or polars frame, an Arrow table, or an iterable of mappings.
         columns: the columns needed; Parquet then reads no others, and title rows above a header are skipped.
-        encoding: of a text file. None means UTF-8, or UTF-16 if the file has its mark; Windows files may need
-            `windows-1258`. `tcvn3` and `vni` convert texts in these old fonts to Unicode, from any source.
-        delimiter: of a CSV. None takes the one of , ; tab | that occurs most often in the header.
-        sheet: of a workbook, by name. None takes the one that has the columns.
-        header_row: the row of the column names, counted from 1 as in an editor or Excel. None searches for it.
-        hidden_rows: of a workbook: refuse them as rows with a problem, or read them like the others.
+        layout: of a file; what it leaves open is detected.
 
     Raises:
         InvalidRequestError: the source cannot be read, here or at a later row; field `source`.
         ConfigurationError: an extra is missing.
     """
-    if encoding is not None and encoding.casefold() in OLD_FONTS:
-        encoding = encoding.casefold()
-    opened = _opened(source, columns, encoding, delimiter, sheet, header_row, hidden_rows)
-    return _converted(opened, encoding, columns or ()) if encoding in OLD_FONTS else opened
+    font = (layout.encoding or "").casefold()
+    if font not in OLD_FONTS:
+        return _opened(source, columns, layout)
+    return _converted(_opened(source, columns, replace(layout, encoding=font)), font, columns or ())
 
 
 @contextmanager
@@ -107,53 +120,39 @@ def _converted(opened: AbstractContextManager[Rows], font: str, wanted: Sequence
         yield Rows(rows.source, names, read, rows.notes)
 
 
-def _opened(
-    source: Source,
-    columns: Sequence[str] | None,
-    encoding: str | None,
-    delimiter: str | None,
-    sheet: str | None,
-    header_row: int | None,
-    hidden_rows: Literal["refuse", "read"],
-) -> AbstractContextManager[Rows]:
-    if header_row is not None and not 1 <= header_row <= _LAST_HEADER_ROW:
+def _opened(source: Source, columns: Sequence[str] | None, layout: Layout) -> AbstractContextManager[Rows]:
+    if layout.header_row is not None and not 1 <= layout.header_row <= _LAST_HEADER_ROW:
         raise InvalidRequestError(f"header_row is a row from 1 to {_LAST_HEADER_ROW}.", field="header_row")
     if not isinstance(source, str | os.PathLike):
-        _check_layout("The source", sheet=sheet, header_row=header_row, delimiter=delimiter)
+        _check_layout("The source", layout, "sheet", "header_row", "delimiter")
         return _open_object(source, columns)
     path = check_path(source, "source")
     if is_google_sheet(path):
-        return _open_google_sheet(path, columns, delimiter, sheet, header_row, hidden_rows)
+        return _open_google_sheet(path, columns, layout)
     name = _shown(path)
     suffix = _suffix(name)
     if suffix in workbooks.SUFFIXES:
-        _check_layout(name, delimiter=delimiter)
-        return _open_workbook(path, name, columns, sheet, header_row, hidden_rows)
+        _check_layout(name, layout, "delimiter")
+        return _open_workbook(path, name, columns, layout)
     if suffix in _TEXT:
-        _check_layout(name, sheet=sheet)
-        delimiter = "\t" if suffix == ".tsv" and delimiter is None else delimiter
-        return _open_csv(path, name, encoding, delimiter, columns, header_row)
+        _check_layout(name, layout, "sheet")
+        if suffix == ".tsv" and layout.delimiter is None:
+            layout = replace(layout, delimiter="\t")
+        return _open_csv(path, name, columns, layout)
     if suffix not in (*_PARQUET, *_LINES):
         known = " ".join((*_TEXT, *_LINES, *_PARQUET, *workbooks.SUFFIXES))
         raise source_error(name, f"is of an unknown kind; known are {known}")
-    _check_layout(name, sheet=sheet, header_row=header_row, delimiter=delimiter)
-    return _open_parquet(path, name, columns) if suffix in _PARQUET else _open_json_lines(path, name, encoding)
+    _check_layout(name, layout, "sheet", "header_row", "delimiter")
+    return _open_parquet(path, name, columns) if suffix in _PARQUET else _open_json_lines(path, name, layout.encoding)
 
 
 @contextmanager
-def _open_google_sheet(
-    link: str,
-    columns: Sequence[str] | None,
-    delimiter: str | None,
-    sheet: str | None,
-    header_row: int | None,
-    hidden_rows: Literal["refuse", "read"],
-) -> Iterator[Rows]:
-    with downloaded(link, sheet) as path:
+def _open_google_sheet(link: str, columns: Sequence[str] | None, layout: Layout) -> Iterator[Rows]:
+    with downloaded(link, layout.sheet) as path:
         opened = (
-            _open_csv(str(path), GOOGLE_SHEET, None, delimiter, columns, header_row)
+            _open_csv(str(path), GOOGLE_SHEET, columns, replace(layout, encoding=None))
             if path.suffix == ".csv"
-            else _open_workbook(str(path), GOOGLE_SHEET, columns, sheet, header_row, hidden_rows)
+            else _open_workbook(str(path), GOOGLE_SHEET, columns, layout)
         )
         with opened as rows:
             yield rows
@@ -172,16 +171,18 @@ def _suffix(name: str) -> str:
     return suffixes[-1] if suffixes else ""
 
 
-def _check_layout(
-    name: str, *, sheet: str | None = None, header_row: int | None = None, delimiter: str | None = None
-) -> None:
+_LACKS = {
+    "sheet": "is not a workbook and has no sheets",
+    "header_row": "has no header row: its columns have names",
+    "delimiter": "is not a CSV file and has no delimiter",
+}
+
+
+def _check_layout(name: str, layout: Layout, *lacks: str) -> None:
     """Refuse options that this kind of source does not have."""
-    if sheet is not None:
-        raise InvalidRequestError(f"{name} is not a workbook and has no sheets.", field="sheet")
-    if header_row is not None:
-        raise InvalidRequestError(f"{name} has no header row: its columns have names.", field="header_row")
-    if delimiter is not None:
-        raise InvalidRequestError(f"{name} is not a CSV file and has no delimiter.", field="delimiter")
+    for option in lacks:
+        if getattr(layout, option) is not None:
+            raise InvalidRequestError(f"{name} {_LACKS[option]}.", field=option)
 
 
 # --- bytes -----------------------------------------------------------------------------------------------------------
@@ -239,37 +240,28 @@ def _open_text(path: str, name: str, encoding: str | None, newline: str) -> Iter
 
 
 @contextmanager
-def _open_csv(
-    path: str,
-    name: str,
-    encoding: str | None,
-    delimiter: str | None,
-    columns: Sequence[str] | None,
-    header_row: int | None,
-) -> Iterator[Rows]:
-    with _open_text(path, name, encoding, newline="") as lines:
-        names, rows, notes = csv_rows(lines, name, delimiter, columns, header_row)
+def _open_csv(path: str, name: str, columns: Sequence[str] | None, layout: Layout) -> Iterator[Rows]:
+    with _open_text(path, name, layout.encoding, newline="") as lines:
+        names, rows, notes = csv_rows(lines, name, layout.delimiter, columns, layout.header_row)
         yield Rows(name, names, rows, notes)
 
 
 @contextmanager
-def _open_workbook(
-    path: str,
-    name: str,
-    columns: Sequence[str] | None,
-    sheet: str | None,
-    header_row: int | None,
-    hidden_rows: Literal["refuse", "read"],
-) -> Iterator[Rows]:
-    if hidden_rows not in ("refuse", "read"):
-        raise InvalidRequestError(f"hidden_rows is refuse or read, not {hidden_rows!r}.", field="hidden_rows")
+def _open_workbook(path: str, name: str, columns: Sequence[str] | None, layout: Layout) -> Iterator[Rows]:
+    if layout.hidden_rows not in ("refuse", "read"):
+        raise InvalidRequestError(f"hidden_rows is refuse or read, not {layout.hidden_rows!r}.", field="hidden_rows")
     with contextlib.ExitStack() as stack:
         with reading(name):
             file = stack.enter_context(_open_raw(path, name))
             workbook = workbooks.open_workbook(file, name)
         stack.callback(workbook.close)
         found = workbooks.read_sheet(
-            workbook, name, wanted=columns, sheet=sheet, header_row=header_row, hidden_rows=hidden_rows
+            workbook,
+            name,
+            wanted=columns,
+            sheet=layout.sheet,
+            header_row=layout.header_row,
+            hidden_rows=layout.hidden_rows,
         )
         check_names(name, found.names, columns)
         yield Rows(name, found.names, found.rows, found.notes)

@@ -78,7 +78,7 @@ def send_bulk(
         channel, Recipients.of(recipients), ledger, run_key, campaign, threads, progress, reconcile_before_repeat,
         guard=guard or GuardSettings(), price_vnd=price_vnd,
     )  # fmt: skip
-    return run.run(at_least, on_empty, price_vnd=price_vnd)
+    return run.run(at_least, on_empty)
 
 
 def send_canary(

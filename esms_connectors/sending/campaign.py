@@ -21,7 +21,7 @@ from esms_connectors.ledger.keys import check_run_key
 from esms_connectors.ledger.rows import LedgerRow, rule_of
 from esms_connectors.recipients import Columns, ReadReport, Recipient, Recipients, RejectsFile, read_recipients
 from esms_connectors.recipients.reading import Check
-from esms_connectors.recipients.sources import Source, is_parquet, is_repeatable, open_rows
+from esms_connectors.recipients.sources import Layout, Source, is_parquet, is_repeatable, open_rows
 from esms_connectors.sending.bulk import DEFAULT_THREADS, BulkIncompleteError, RunResult
 from esms_connectors.sending.channels import Channel
 from esms_connectors.sending.guard import GuardSettings
@@ -169,11 +169,7 @@ class Campaign:
         found = open_rows(
             self.source,
             columns=None if is_parquet(self.source) else replace(self.columns, params=()).wanted,
-            encoding=self.encoding,
-            delimiter=self.delimiter,
-            sheet=self.sheet,
-            header_row=self.header_row,
-            hidden_rows=self.hidden_rows,
+            layout=Layout(self.encoding, self.delimiter, self.sheet, self.header_row, self.hidden_rows),
         )
         with found as rows:
             return tuple(rows.names)
@@ -348,7 +344,6 @@ class Campaign:
         result = run.run(
             self.at_least,
             "skip",  # already decided by check_reach
-            price_vnd=plan.price_vnd,
             report=plan.report,
             rejects=plan.rejects,
         )

@@ -21,7 +21,7 @@ from esms_connectors.sending.channels import AdvertisingChannel, CareSmsChannel
 from esms_connectors.sending.guard import GuardSettings
 from esms_connectors.sending.guard.preflight import check_message
 from esms_connectors.sending.once_per_run import OtherContentError, Try, once_per_run
-from esms_connectors.sending.plan import price_of
+from esms_connectors.sending.plan import price_for_budget
 from esms_connectors.sending.policy import DEFAULT_AT_LEAST, time_to_send
 from esms_connectors.sending.sms_message import SmsMessage
 from esms_connectors.sending.texts import describe_as_sent
@@ -92,8 +92,6 @@ def send_sms(
     keys = message.row_keys(numbers)
     rows = [Recipient(phone, (), key, place) for place, (phone, key) in enumerate(zip(numbers, keys, strict=True))]
     channel = message.channel(client, time_to_send(message.send_at, ledger, run_key))
-    if rules.has_budget and price_vnd is None:
-        price_vnd, _ = price_of(channel)
     try:
         result = send_bulk(
             channel,
@@ -104,7 +102,7 @@ def send_sms(
             threads=min(8, len(rows)),
             at_least=at_least,
             guard=replace(rules, canary=None),
-            price_vnd=price_vnd,
+            price_vnd=price_for_budget(channel, rules, price_vnd),
         )
     except BulkIncompleteError as error:
         if len(keys) == 1:

@@ -36,6 +36,11 @@ _KEY_COLUMN = "call_key"
 _ONLY_CALL = "call"
 
 
+def needs_ledger(client: EsmsClient, name: str) -> bool:
+    """Whether the operation must not happen twice: it sends or charges, and the account is no sandbox."""
+    return not (describe_operation(name).reads_only or client.sandbox)
+
+
 def call_once(
     client: EsmsClient,
     name: str,
@@ -70,7 +75,7 @@ def call_once(
         GatewayError, NotSentError, OutcomeUnknownError: only from operations that only read.
     """
     typed = read_arguments(name, arguments, now=now)
-    if ENDPOINTS[name].effect is Effect.READ or client.sandbox:
+    if not needs_ledger(client, name):
         answer = answer_of(getattr(client, name)(**typed), show_phones=show_phones)
         return {**answer, "called_by_this_try": True}
     if ledger is None:

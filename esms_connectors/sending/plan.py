@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pendulum
 from pendulum import DateTime
@@ -23,6 +23,9 @@ from esms_connectors.recipients import ReadReport, Recipient
 from esms_connectors.sending.channels import Channel
 from esms_connectors.sending.channels.base import MessageClass
 from esms_connectors.sending.result import money
+
+if TYPE_CHECKING:
+    from esms_connectors.sending.guard.settings import GuardSettings
 
 __all__ = ["Plan", "PlanChangedError"]
 
@@ -369,6 +372,11 @@ def price_of(
     if not prices:
         return None, f"unknown: give a price{why_none}"
     return max(prices)[1], f"the last message of this kind{why_none}"
+
+
+def price_for_budget(channel: Channel, guard: GuardSettings, price_vnd: Decimal | None) -> Decimal | None:
+    """The price of a message, looked up if a budget needs it and it was not given."""
+    return price_of(channel)[0] if price_vnd is None and guard.has_budget else price_vnd
 
 
 def _with_problems(plan: Plan, channel: Channel, told: Sequence[str]) -> Plan:

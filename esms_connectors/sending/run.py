@@ -92,7 +92,6 @@ class Run:
         at_least: float | None,
         on_empty: OnEmpty,
         *,
-        price_vnd: Decimal | None = None,
         report: ReadReport | None = None,
         rejects: str | None = None,
     ) -> RunResult:
@@ -114,7 +113,7 @@ class Run:
             channel=self.channel.kind,
             report=report,
             at_least=at_least,
-            price_vnd=price_vnd,
+            price_vnd=self.price_vnd,
             ledger=self.ledger.name,
             rejects=rejects,
             sandbox=self.channel.client.sandbox,

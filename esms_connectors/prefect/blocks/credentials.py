@@ -12,10 +12,11 @@ from pydantic import Field, SecretStr, field_validator
 from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.credentials import Credentials
 from esms_connectors.gateway.endpoints import DEFAULT_BASE_URL
-from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
+from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.gateway.transport import Timeouts
 from esms_connectors.prefect.async_twins import async_dispatch
 from esms_connectors.prefect.blocks.base import EsmsBlock
+from esms_connectors.prefect.validation import IdText, value_errors
 from esms_connectors.sending.account_check import check_account, check_senders
 from esms_connectors.sending.guard import GuardSettings, load_guard
 from esms_connectors.sending.guard.choice import GuardChoice
@@ -71,12 +72,14 @@ class EsmsCredentials(CredentialsBlock, EsmsBlock):
         default=False, description="Check messages without sending them. Functions without a sandbox are refused."
     )
     brandname: str | None = Field(default=None, description="Sender of SMS if a task names none.")
-    oa_id: str | None = Field(default=None, description="Zalo Official Account if a task names none.")
+    oa_id: IdText | None = Field(default=None, description="Zalo Official Account if a task names none.")
     requests_per_second: float | None = Field(
         default=None, gt=0, description="Maximum number of requests per second from each process."
     )
 
-    template_id: str | None = Field(default=None, description="ZNS template of the OA above that the check looks up.")
+    template_id: IdText | None = Field(
+        default=None, description="ZNS template of the OA above that the check looks up."
+    )
     proxy: SecretStr | None = Field(default=None, description="URL of an HTTP proxy; the environment's if empty.")
     ca_bundle: str | None = Field(
         default=None, description="Certificates (PEM) of your own CA: the absolute path of a file on every worker."
@@ -93,10 +96,8 @@ class EsmsCredentials(CredentialsBlock, EsmsBlock):
     @field_validator("guard")
     @classmethod
     def _guard_is_known(cls, value: dict[str, Any]) -> dict[str, Any]:
-        try:
+        with value_errors():
             GuardSettings().changed(value)
-        except InvalidRequestError as error:
-            raise ValueError(str(error)) from None
         return value
 
     def guard_in_force(self, choice: GuardChoice | None = None, *, who: str = "prefect") -> GuardSettings:
@@ -112,12 +113,6 @@ class EsmsCredentials(CredentialsBlock, EsmsBlock):
         """
         settings = load_guard().and_of(self.guard, f"block {self._block_document_name or 'esms-credentials'}").settings
         return settings if choice is None else choice.over(settings, who=who)
-
-    @field_validator("oa_id", "template_id", mode="before")
-    @classmethod
-    def _oa_id_is_text(cls, value: object) -> object:
-        # 19 digits, which the UI form and YAML may pass as a number.
-        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
     def _check_before_saving(self) -> None:
         if self.ca_bundle is not None:

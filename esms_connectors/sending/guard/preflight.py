@@ -12,10 +12,11 @@ from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.sending.channels.base import MessageClass
 from esms_connectors.sending.guard.hours import HoursPolicy
-from esms_connectors.sending.guard.rules import GuardRefusalError, RuleName, told
+from esms_connectors.sending.guard.rules import GuardRefusalError, GuardStopError, RuleName, told
 from esms_connectors.sending.guard.text import has_label, has_opt_out, labelled
 
 if TYPE_CHECKING:
+    from esms_connectors.gateway.client import EsmsClient
     from esms_connectors.ledger import Ledger
     from esms_connectors.ledger.stops import StopMark
     from esms_connectors.sending.channels import Channel
@@ -82,7 +83,20 @@ def closed_words(settings: GuardSettings, channel: Channel) -> tuple[str, str]:
     )
 
 
-def stopped_words(mark: StopMark) -> tuple[str, str]:
+def check_stops(ledger: Ledger, key: str, client: EsmsClient) -> None:
+    """
+    Args:
+        key: the run key, or the request id of a message outside a run.
+
+    Raises:
+        GuardStopError: the run or everything was stopped, or the account was refused.
+    """
+    mark = ledger.guard.stops.in_force(key, client.account)
+    if mark is not None:
+        raise GuardStopError(RuleName.STOP, *_stopped_words(mark))
+
+
+def _stopped_words(mark: StopMark) -> tuple[str, str]:
     """In English and Vietnamese."""
     when = mark.at.in_timezone(VIETNAM).format("YYYY-MM-DD HH:mm")
     what = {"run": f"Run {mark.key}", "all": "Everything", "account": "The account"}[mark.scope]
@@ -177,7 +191,7 @@ def problems(settings: GuardSettings, channel: Channel, ledger: Ledger, plan: Pl
         lines.append(str(low))
     mark = ledger.guard.stops.in_force(plan.run_key, channel.client.account)
     if mark is not None:
-        lines.append(told(RuleName.STOP, *stopped_words(mark)))
+        lines.append(told(RuleName.STOP, *_stopped_words(mark)))
     policy, hours = settings.hours_policy(channel.message_class), settings.open_hours(channel.message_class)
     if policy is not HoursPolicy.ALLOW and not is_open(settings, channel):
         opening = hours.next_open(arrival(channel.client.clock.latest(), channel)).format("YYYY-MM-DD HH:mm")

@@ -29,11 +29,11 @@ from esms_connectors.sending.guard.hours import HoursPolicy
 from esms_connectors.sending.guard.preflight import (
     arrival,
     check_hours,
+    check_stops,
     closed_words,
     is_open,
     learn_time,
     present_time,
-    stopped_words,
 )
 from esms_connectors.sending.guard.rules import GuardStopError, RuleName, told
 from esms_connectors.sending.guard.settings import GuardSettings
@@ -171,9 +171,7 @@ class RunGuard:
         Raises:
             GuardStopError: the run was stopped, or its account was refused.
         """
-        mark = self._store.stops.in_force(self._run_key, self._channel.client.account)
-        if mark is not None:
-            raise GuardStopError(RuleName.STOP, *stopped_words(mark))
+        check_stops(self._ledger, self._run_key, self._channel.client)
 
     def wait_for_turn(self, recipients: Sequence[Recipient], ended: Callable[[], bool]) -> None:
         """

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import EsmsError, GatewayError, OutcomeUnknownError
 from esms_connectors.sending.guard.hours import HoursPolicy
-from esms_connectors.sending.guard.preflight import arrival, check_hours, check_message, is_open, stopped_words
-from esms_connectors.sending.guard.rules import RULES, GuardRefusalError, GuardStopError, RuleName
+from esms_connectors.sending.guard.preflight import arrival, check_hours, check_message, check_stops, is_open
+from esms_connectors.sending.guard.rules import RULES, GuardRefusalError, RuleName
 from esms_connectors.sending.guard.single_rows import row_rules
 
 if TYPE_CHECKING:
@@ -49,9 +49,7 @@ def guarded_message(
     if ledger is None or channel.client.sandbox:
         yield channel
         return
-    mark = ledger.guard.stops.in_force(request_id, channel.client.account)
-    if mark is not None:
-        raise GuardStopError(RuleName.STOP, *stopped_words(mark))
+    check_stops(ledger, request_id, channel.client)
     for one in settings.overrides:
         ledger.guard.overrides.record(request_id, one.rule, who=one.who, reason=one.reason)
     if settings.suppresses(channel.message_class):
