@@ -69,7 +69,7 @@ def _command(name: str) -> click.Command:
         sandbox: bool | None,
         as_json: bool,
     ) -> None:
-        arguments = _arguments(operation, pairs)
+        arguments = _arguments(pairs)
         # Report an invalid argument before a missing API key.
         read_arguments(operation.name, arguments)
         if operation.endpoint.effect is Effect.CHARGE and not yes:
@@ -93,7 +93,7 @@ def _command(name: str) -> click.Command:
     return command
 
 
-def _arguments(operation: Operation, pairs: Sequence[str]) -> dict[str, Any]:
+def _arguments(pairs: Sequence[str]) -> dict[str, Any]:
     """
     `name=value`, repeated for a list; `name.key=value` for one value of an object; `name=@file` for the content of a
     file.

@@ -23,6 +23,7 @@ from esms_connectors.cli.terminal import echo, say
 from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.redaction import mask_phone, mask_phones
+from esms_connectors.gateway.times import in_vietnam
 from esms_connectors.ledger import SendState
 from esms_connectors.recipients.output_files import OutputFile
 from esms_connectors.sending.reconcile import reconcile
@@ -68,7 +69,7 @@ def ledger_runs(ledger_url: str | None, as_csv: bool, as_json: bool) -> None:
         return
     for key, began, journey, step in rows:
         of = "" if journey is None else f"  step {step} of {journey}"
-        echo(f"{began.in_timezone('Asia/Ho_Chi_Minh').format('YYYY-MM-DD HH:mm')}  {key}{of}")
+        echo(f"{in_vietnam(began)}  {key}{of}")
 
 
 @ledger_commands.command("show")

@@ -6,7 +6,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import click
-from pendulum import DateTime
 from rich.table import Table
 
 from esms_connectors.cli.output import csv_option, json_option, print_json, print_separated, print_table
@@ -24,6 +23,7 @@ from esms_connectors.cli.terminal import echo, say
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.gateway.times import in_vietnam
 
 if TYPE_CHECKING:
     from esms_connectors.warehouse.coverage import TypeCoverage, WindowDifference
@@ -260,7 +260,7 @@ def _show(found: list[TypeCoverage], differing: list[WindowDifference], compared
     never = [one.sms_type for one in found if one.first is None]
     rows = [
         (
-            *(int(one.sms_type), _time(one.first)),
+            *(int(one.sms_type), in_vietnam(one.first)),
             *(one.windows, one.rows, one.owed, one.not_closed, one.open_windows, len(one.missing)),
         )
         for one in found
@@ -276,7 +276,10 @@ def _show(found: list[TypeCoverage], differing: list[WindowDifference], compared
     if never:
         say(f"never loaded: type {', '.join(map(str, never))}")
     gaps = [(one.sms_type, *span) for one in found for span in one.missing]
-    lines = [f"missing: type {sms_type}, {_time(start)} to {_time(end)} in Vietnam" for sms_type, start, end in gaps]
+    lines = [
+        f"missing: type {sms_type}, {in_vietnam(start)} to {in_vietnam(end)} in Vietnam"
+        for sms_type, start, end in gaps
+    ]
     lines += [f"differs: {one_window}" for one_window in differing]
     lines += [f"fewer: {_fewer(window)}" for one in found for window in one.shrunk]
     lines += [
@@ -298,7 +301,3 @@ def _fewer(one: WindowDifference) -> str:
         f"{one.window}: {counted(one.loaded, 'row')} held, {one.listed:,} listed at the last reading; the others are "
         "kept"
     )
-
-
-def _time(moment: DateTime) -> str:
-    return moment.in_timezone("Asia/Ho_Chi_Minh").format("YYYY-MM-DD HH:mm")

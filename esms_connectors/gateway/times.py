@@ -123,6 +123,11 @@ def _by_calendar(text: str, zone: str | None) -> DateTime | None:
     return None if found.tzinfo is None else found
 
 
+def in_vietnam(moment: datetime) -> str:
+    """A time for display: `2026-11-21 08:30`, in Vietnam."""
+    return pendulum.instance(moment).in_timezone(VIETNAM).format("YYYY-MM-DD HH:mm")
+
+
 def parse_iso(text: str) -> DateTime:
     """An ISO timestamp that this package wrote; `ValueError` for anything else."""
     return pendulum.instance(datetime.fromisoformat(text))

@@ -85,7 +85,7 @@ def coverage_of(loads: Iterable[WindowLoad], period: Period, now: datetime) -> C
         is_whole = load.read_at is not None and (load.closed or load.window.end > period.start)
         if is_whole and load.window.end > day_before and load.window.start < period.start:
             earlier.setdefault(load.window.sms_type, []).append(load)
-    by_type = {sms_type: _not_stood_for(touching) for sms_type, touching in by_type.items()}
+    by_type = {sms_type: _not_superseded(touching) for sms_type, touching in by_type.items()}
     counting = [load for touching in by_type.values() for load in touching]
     read = [load for load in counting if load.read_at is not None]
     end = period.end
@@ -122,7 +122,7 @@ def coverage_of(loads: Iterable[WindowLoad], period: Period, now: datetime) -> C
     )
 
 
-def _not_stood_for(loads: Iterable[WindowLoad]) -> list[WindowLoad]:
+def _not_superseded(loads: Iterable[WindowLoad]) -> list[WindowLoad]:
     """Leave out windows within a larger one that was read: of a day in progress only the last pull counts."""
     kept: list[WindowLoad] = []
     reached: datetime | None = None

@@ -28,7 +28,7 @@ from esms_connectors.warehouse.planning import (
     last_midnight,
     lies_in,
     missing_spans,
-    without_stood_for,
+    without_superseded,
 )
 from esms_connectors.warehouse.privacy import Privacy
 
@@ -146,7 +146,7 @@ def _shrunk(loads: Sequence[WindowLoad], held: Counter[SentWindow]) -> Iterator[
 def _coverage_of(
     sms_type: int, all_loads: Sequence[WindowLoad], held: Counter[SentWindow], last: DateTime, present: DateTime
 ) -> TypeCoverage:
-    loads = without_stood_for([load for load in all_loads if load.window.start < last])
+    loads = without_superseded([load for load in all_loads if load.window.start < last])
     ended = [load for load in loads if load.read_at is not None and load.window.end <= present]
     shrunk = tuple(_shrunk(loads, Counter({one: rows for one, rows in held.items() if one.sms_type == sms_type})))
     with_rows = {one.window for one in shrunk}
@@ -179,7 +179,7 @@ def recent_windows(
     types = {int(sms_type) for sms_type in sms_types}
     since = now() - timedelta(days=days)
     loads = [load for load in warehouse.loads() if load.window.end >= since and load.window.sms_type in types]
-    return sorted(load.window for load in without_stood_for(loads) if load.read_at is not None and not load.is_owed)
+    return sorted(load.window for load in without_superseded(loads) if load.read_at is not None and not load.is_owed)
 
 
 def compare_windows(

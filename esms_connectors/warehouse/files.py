@@ -29,7 +29,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, quote
 
 import pyarrow as pa
@@ -63,9 +63,6 @@ from esms_connectors.warehouse.merging import (
     other_privacy,
     read_load,
 )
-
-if TYPE_CHECKING:
-    pass
 
 _SETTINGS = "_esms_warehouse.json"
 _AT_ONCE = 8

@@ -14,6 +14,7 @@ from esms_connectors.gateway.arguments import check_sms_type
 from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.models import SmsType
+from esms_connectors.gateway.times import in_vietnam
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES, SentWindow, check_moment, windows_between
 from esms_connectors.warehouse.contract import Warehouse, WindowLoad
@@ -120,7 +121,7 @@ def plan_load(
     if follow_up:
         others = [
             load
-            for load in _worth_a_look(loads, present, max_age)
+            for load in _recent_loads(loads, present, max_age)
             if not any(lies_in(load.window, window) for window in windows)
         ]
         reasons = {load.window: reason for load in others if (reason := _reason_to_read(load, present))}
@@ -207,20 +208,20 @@ def is_loaded(
     )
 
 
-def _worth_a_look(loads: Sequence[WindowLoad], present: DateTime, max_age: timedelta) -> list[WindowLoad]:
+def _recent_loads(loads: Sequence[WindowLoad], present: DateTime, max_age: timedelta) -> list[WindowLoad]:
     """Loads of windows that have begun, are not too old and are not superseded by a larger window."""
     recent = [load for load in loads if load.window.end >= present - max_age and load.window.start < present]
-    return without_stood_for(recent)
+    return without_superseded(recent)
 
 
-def without_stood_for(loads: Sequence[WindowLoad]) -> list[WindowLoad]:
+def without_superseded(loads: Sequence[WindowLoad]) -> list[WindowLoad]:
     """The loads that are not superseded by a larger window that was read later."""
     kept: list[WindowLoad] = []
     reaching: list[WindowLoad] = []  # earlier windows of the type that extend beyond the start of this one
     for load in sorted(loads, key=lambda one: (one.window.sms_type, one.window.start, -one.window.end.timestamp())):
         window = load.window
         reaching = [one for one in reaching if one.window.sms_type == window.sms_type and one.window.end > window.start]
-        if not any(_stands_for(other, load) for other in reaching):
+        if not any(_supersedes(other, load) for other in reaching):
             kept.append(load)
         reaching.append(load)
     return kept
@@ -241,7 +242,7 @@ def _is_recount_due(load: WindowLoad, present: DateTime) -> bool:
     return any(seen < load.read_at + after - _UNPUNCTUAL <= present for after in RECOUNT_AFTER)
 
 
-def _stands_for(other: WindowLoad, load: WindowLoad) -> bool:
+def _supersedes(other: WindowLoad, load: WindowLoad) -> bool:
     """Whether `other` is larger, contains this window and was read later, as the last pull of the current day does."""
     return (
         load.window != other.window
@@ -268,10 +269,10 @@ def _day_before(moment: DateTime) -> DateTime:
 
 def _notes_on_missing(windows: Sequence[SentWindow], end: DateTime) -> list[str]:
     if not windows:
-        return [f"everything up to {_time(end)} in Vietnam is loaded"]
+        return [f"everything up to {in_vietnam(end)} in Vietnam is loaded"]
     missed = sum(window.end <= end.subtract(days=1) for window in windows)
     begin = min(window.start for window in windows)
-    text = f"{counted(len(windows), 'window')} to load, {_time(begin)} to {_time(end)} in Vietnam"
+    text = f"{counted(len(windows), 'window')} to load, {in_vietnam(begin)} to {in_vietnam(end)} in Vietnam"
     return [text + (f"; missed on earlier days: {missed}" if missed else "")]
 
 
@@ -285,7 +286,3 @@ def _notes_on_follow_up(reasons: Iterable[str]) -> list[str]:
 
 def _day(moment: DateTime) -> str:
     return moment.in_timezone(VIETNAM).to_date_string()
-
-
-def _time(moment: DateTime) -> str:
-    return moment.in_timezone(VIETNAM).format("YYYY-MM-DD HH:mm")

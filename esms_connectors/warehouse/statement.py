@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import IO, Any
 
 import pendulum
-from pendulum import DateTime
 
 from esms_connectors.databases.extras import need
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.models import SmsType
 from esms_connectors.gateway.plain_values import plain_number
-from esms_connectors.gateway.times import read_month
+from esms_connectors.gateway.times import in_vietnam, read_month
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.warehouse.contract import Reader, Warehouse
 from esms_connectors.warehouse.marts import INVOICES, create_marts
@@ -160,12 +159,11 @@ def months_gaps(warehouse: Warehouse, month: str, *, now: Clock = machine_clock.
         spans = missing_spans(own, sms_type, end.in_timezone("UTC"), now().in_timezone("UTC")) if own else []
         missing = [(first, begun)] if first < begun else []
         missing += [(max(start, first), until) for start, until in spans if until > first]
-        told += [f"not loaded: type {sms_type}, {_day(start)} to {_day(until)} in Vietnam" for start, until in missing]
+        told += [
+            f"not loaded: type {sms_type}, {in_vietnam(start)} to {in_vietnam(until)} in Vietnam"
+            for start, until in missing
+        ]
     return told
-
-
-def _day(moment: DateTime) -> str:
-    return moment.in_timezone(VIETNAM).format("YYYY-MM-DD HH:mm")
 
 
 def read_invoice(path: str | Path) -> list[InvoiceLine]:

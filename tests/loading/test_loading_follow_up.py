@@ -32,7 +32,7 @@ def follow_up(gateway: Emulator, make_client: Callable[..., EsmsClient]) -> Any:
         # A client of its own: the emulator's clock leaps, which to one client would be no steady clock.
         with make_client() as client, open_warehouse(place.address) as warehouse:
             warehouse.prepare()
-            loads = planning._worth_a_look(list(warehouse.loads()), now(), max_age)
+            loads = planning._recent_loads(list(warehouse.loads()), now(), max_age)
             windows = sorted(one.window for one in loads if planning._reason_to_read(one, now()))
             return windows, load_windows(client, warehouse, windows, now=now)
 

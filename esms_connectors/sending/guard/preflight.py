@@ -9,6 +9,7 @@ import pendulum
 from pendulum import DateTime
 
 from esms_connectors.gateway.counted import counted
+from esms_connectors.gateway.times import in_vietnam
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.sending.channels.base import MessageClass
 from esms_connectors.sending.guard.hours import HoursPolicy
@@ -98,7 +99,7 @@ def check_stops(ledger: Ledger, key: str, client: EsmsClient) -> None:
 
 def _stopped_words(mark: StopMark) -> tuple[str, str]:
     """In English and Vietnamese."""
-    when = mark.at.in_timezone(VIETNAM).format("YYYY-MM-DD HH:mm")
+    when = in_vietnam(mark.at)
     what = {"run": f"Run {mark.key}", "all": "Everything", "account": "The account"}[mark.scope]
     return (
         f"{what} was stopped by {mark.who} at {when}: {mark.reason}",
@@ -194,7 +195,7 @@ def problems(settings: GuardSettings, channel: Channel, ledger: Ledger, plan: Pl
         lines.append(told(RuleName.STOP, *_stopped_words(mark)))
     policy, hours = settings.hours_policy(channel.message_class), settings.open_hours(channel.message_class)
     if policy is not HoursPolicy.ALLOW and not is_open(settings, channel):
-        opening = hours.next_open(arrival(channel.client.clock.latest(), channel)).format("YYYY-MM-DD HH:mm")
+        opening = in_vietnam(hours.next_open(arrival(channel.client.clock.latest(), channel)))
         line = told(RuleName.HOURS, *closed_words(settings, channel))
         refused = policy is HoursPolicy.REFUSE
         (lines if refused else advice).append(f"{line} hours={policy.value}; next open {opening} (Vietnam)")

@@ -18,7 +18,7 @@ from esms_connectors.gateway.errors import (
 )
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.gateway.request_ids import make_request_id
-from esms_connectors.gateway.wire import VIETNAM
+from esms_connectors.gateway.times import in_vietnam
 from esms_connectors.ledger import Ledger
 from esms_connectors.ledger.row_rules import OverBudgetError, RowRules
 from esms_connectors.ledger.rows import LedgerRow
@@ -138,7 +138,7 @@ class RunGuard:
         if self._policy is not HoursPolicy.DEFER:
             return GuardStopError(RuleName.HOURS, english, vietnamese)
         opens = self._hours.next_open(self._arrives())
-        shown = opens.in_timezone(VIETNAM).format("YYYY-MM-DD HH:mm")
+        shown = in_vietnam(opens)
         return GuardStopError(
             RuleName.HOURS,
             f"{english}; the same command continues from {shown} in Vietnam",
