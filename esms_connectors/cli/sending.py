@@ -22,10 +22,10 @@ from esms_connectors.cli.output import NOT_GOOD, as_options, json_option, print_
 from esms_connectors.cli.settings import (
     complete_files,
     connection_options,
-    in_order,
     ledger_option,
     open_client,
     open_ledger,
+    options_of,
     source_options,
 )
 from esms_connectors.cli.steps import (
@@ -53,7 +53,7 @@ from esms_connectors.sending.policy import DEFAULT_AT_LEAST, read_price
 from esms_connectors.sending.steps import JourneyResult
 
 # Options of every campaign.
-campaign_options = in_order(
+campaign_options = options_of(
     click.option(
         "--run-key", required=True, help="Names this campaign. The same key resumes it and never sends twice."
     ),

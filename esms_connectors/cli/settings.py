@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Command = Callable[..., Any]
 
 
-def in_order(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+def options_of(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
     """A decorator that adds several options, in the order in which the help shows them."""
 
     def add(command: Command) -> Command:
@@ -38,7 +38,7 @@ def complete_files(_: click.Context, __: click.Parameter, incomplete: str) -> li
 
 
 # Options for reading a file of recipients.
-source_options = in_order(
+source_options = options_of(
     click.option(
         "--encoding",
         help="Of a text file that is neither UTF-8 nor UTF-16, such as windows-1258; or tcvn3, vni.",
@@ -87,7 +87,7 @@ def _client_option(name: str, argument: str, metavar: str, help_text: str, varia
     )
 
 
-connection_options = in_order(
+connection_options = options_of(
     click.option("--sandbox/--live", default=None, help="Check only, or send for real. Default: ESMS_SANDBOX."),
     click.option("--base-url", envvar="ESMS_BASE_URL", help="Scheme and host of the gateway.", metavar="URL"),
     _client_option(

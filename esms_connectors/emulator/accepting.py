@@ -68,6 +68,6 @@ def store(
     return state.add(submission, recipients, request_id=request_id)
 
 
-def up_to_the_cut(call: Call, phones: list[str]) -> Sequence[str]:
+def before_cut(call: Call, phones: list[str]) -> Sequence[str]:
     """The phones accepted before a scripted refusal of the whole call."""
     return phones if call.cut is None else call.cut.taken(phones)

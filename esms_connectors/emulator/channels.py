@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .accepting import accepted, claimed_request_id, is_sandbox, store, submission_of, up_to_the_cut
+from .accepting import accepted, before_cut, claimed_request_id, is_sandbox, store, submission_of
 from .accounts import AccountState
 from .calls import Call, caller, query_caller, sms_type_of
 from .config import SMS_TYPE_CUSTOMER_CARE, SMS_TYPE_VIBER
@@ -45,7 +45,7 @@ def _send_viber(
     submission = submission_of(state, call, account, members, sms_type, brandname.viber_price_vnd)
     submission.shared_id = True
     check_balance(account, submission.price_vnd * len(distinct))
-    recipients = [Recipient(phone, content) for phone in up_to_the_cut(call, distinct)]
+    recipients = [Recipient(phone, content) for phone in before_cut(call, distinct)]
     return accepted(store(state, call, submission, recipients, request_id, sandbox=sandbox)[0])
 
 
@@ -76,7 +76,7 @@ def _zalo_try(state: State, call: Call, account: AccountState, phone: str, membe
     content = rendered(template, positional_values(members, template, wrong_count="790"))
     submission = zns_submission(state, call, account, members, template)
     allowance = Allowance(state, account, template, submission, members)
-    return submission, Recipient(phone, content, doom=allowance.doom()), lambda: allowance.use(1)
+    return submission, Recipient(phone, content, later_failure=allowance.later_failure()), lambda: allowance.use(1)
 
 
 def _sms_try(state: State, call: Call, account: AccountState, phone: str, members: Mapping[str, Any]) -> Try:

@@ -102,7 +102,7 @@ def send_auto_otp_multi_channel(state: State, call: Call) -> Any:
     else:
         zns.fallback = Fallback(sms, Recipient(phone, text))
         allowance = Allowance(state, account, template, zns, {})
-        recipient = Recipient(phone, rendered(template, [code]), doom=allowance.doom())
+        recipient = Recipient(phone, rendered(template, [code]), later_failure=allowance.later_failure())
         message_id = store(state, call, zns, [recipient])[0]
         allowance.use(1)
     account.codes.append(OtpCode(phone, code, call.at_ms + lifetime_ms))

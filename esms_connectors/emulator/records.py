@@ -72,7 +72,7 @@ class Recipient(NamedTuple):
     phone: str
     content: str
     request_id: str | None = None
-    doom: tuple[int, str] | None = None
+    later_failure: tuple[int, str] | None = None
     """Zalo's (error, message) if the message is accepted but will fail."""
 
 

@@ -28,7 +28,7 @@ class Route:
     choose: Choose
 
 
-class _Told(msgspec.Struct):
+class _Members(msgspec.Struct):
     """The members that select among the functions of one address; all others are skipped."""
 
     SmsType: Any = None
@@ -36,12 +36,12 @@ class _Told(msgspec.Struct):
     Payload: Any = None
 
 
-def _told(request: Request) -> _Told:
+def _members(request: Request) -> _Members:
     try:
-        return msgspec.json.decode(request.body, type=_Told)
+        return msgspec.json.decode(request.body, type=_Members)
     except (msgspec.DecodeError, UnicodeDecodeError):
         # The function cannot read it either and reports that.
-        return _Told()
+        return _Members()
 
 
 def _type_8(quirks: Quirks) -> str:
@@ -49,7 +49,7 @@ def _type_8(quirks: Quirks) -> str:
 
 
 def _by_json_type(request: Request, quirks: Quirks) -> str:
-    sms_type = str(_told(request).SmsType).strip()
+    sms_type = str(_members(request).SmsType).strip()
     if sms_type == "8":
         return _type_8(quirks)
     return "send_zns_full_template" if sms_type in ("24", "25") else "send_customer_care_sms"
@@ -66,11 +66,11 @@ def _by_form_type(request: Request, _: Quirks) -> str:
 
 
 def _by_journey(request: Request, _: Quirks) -> str:
-    return "send_zns_v4" if _told(request).IsJourney in (None, False, "false", "0", 0) else "send_zns_journey"
+    return "send_zns_v4" if _members(request).IsJourney in (None, False, "false", "0", 0) else "send_zns_journey"
 
 
 def _by_payload(request: Request, _: Quirks) -> str:
-    payload: Any = _told(request).Payload
+    payload: Any = _members(request).Payload
     for name in ("message", "attachment", "payload"):
         payload = payload.get(name) if isinstance(payload, dict) else None
     kind = str(payload.get("template_type", "")) if isinstance(payload, dict) else ""
@@ -82,7 +82,9 @@ def _by_payload(request: Request, _: Quirks) -> str:
 
 def _by_template_kind(request: Request, _: Quirks) -> str:
     return (
-        "list_zns_templates" if str(_told(request).SmsType).strip() in ("24", "25") else "list_customer_care_templates"
+        "list_zns_templates"
+        if str(_members(request).SmsType).strip() in ("24", "25")
+        else "list_customer_care_templates"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .accepting import accepted, claimed_request_id, is_sandbox, store, submission_of, up_to_the_cut
+from .accepting import accepted, before_cut, claimed_request_id, is_sandbox, store, submission_of
 from .accounts import AccountState
 from .calls import Call, caller, form_caller, query_caller, sms_type_of
 from .config import SMS_TYPE_ADVERTISING, SMS_TYPE_CUSTOMER_CARE, SMS_TYPE_FIXED_NUMBER
@@ -116,7 +116,7 @@ def send_advertising_sms(state: State, call: Call) -> Any:
     submission = submission_of(state, call, account, members, sms_type, brandname.price_vnd * parts)
     submission.shared_id = True
     check_balance(account, submission.price_vnd * len(phones))
-    recipients = [Recipient(phone, content) for phone in up_to_the_cut(call, phones)]
+    recipients = [Recipient(phone, content) for phone in before_cut(call, phones)]
     return accepted(store(state, call, submission, recipients, request_id, sandbox=sandbox)[0])
 
 
@@ -156,7 +156,7 @@ def send_customer_care_sms_xml(state: State, call: Call) -> Any:
     if not advertising:
         check_content(state, brandname, content, sms_type)
     check_balance(account, submission.price_vnd * len(phones))
-    recipients = [Recipient(phone, content) for phone in up_to_the_cut(call, phones)]
+    recipients = [Recipient(phone, content) for phone in before_cut(call, phones)]
     return accepted(store(state, call, submission, recipients, request_id)[0])
 
 

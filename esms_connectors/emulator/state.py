@@ -69,7 +69,7 @@ class State:
         self.by_state: Counter[tuple[int, int]] = Counter()
         self.finished: deque[int] = deque()
         """Numbers of messages whose callback is due; taken by the callback worker."""
-        self.doomed: dict[int, tuple[int, str]] = {}
+        self.later_failures: dict[int, tuple[int, str]] = {}
         """Message number -> Zalo's (error, message), for messages that were accepted but will fail."""
         self.switched: dict[int, int] = {}
         """Number of a failed multi-channel message -> number of its second attempt under the same SMSID."""
@@ -110,7 +110,7 @@ class State:
             sent_time = f"/Date({submission.created_ms}+0700)/"
             shared = self.ids.text(first, submission.sms_type)
             ids = [shared] if submission.shared_id else []
-            for number, (phone, content, own_request_id, doom) in enumerate(recipients, first):
+            for number, (phone, content, own_request_id, later_failure) in enumerate(recipients, first):
                 message_id = shared
                 if not submission.shared_id:
                     message_id = self.ids.text(number, submission.sms_type)
@@ -135,8 +135,8 @@ class State:
                 index.add(submission.created_ms, number)
                 if own_request_id:
                     account.request_ids[self.request_key(submission.function, own_request_id)] = number
-                if doom:
-                    self.doomed[number] = doom
+                if later_failure:
+                    self.later_failures[number] = later_failure
                 next_ms = self.state_at(self.timeline(number), submission.created_ms)[2]
                 self.schedule(number, submission.created_ms if next_ms is None else next_ms)
             if request_id:
@@ -210,7 +210,7 @@ class State:
         line = self.fates.timeline(
             number, submission.first, submission.sms_type, self.created[number], submission.send_at_ms
         )
-        if number in self.doomed:
+        if number in self.later_failures:
             fails_ms = line.sent_ms + self.fates.of(number).report_ms
             return line._replace(final_ms=fails_ms, outcome=FAILED)
         return line

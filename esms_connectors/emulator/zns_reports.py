@@ -35,8 +35,8 @@ def reason(state: State, number: int) -> tuple[int, str]:
     """Zalo's (error, message) of a message: (0, Success) unless it failed."""
     if state.rows[number].SendResult != RESULT_FAILED:
         return 0, "Success"
-    if number in state.doomed:
-        return state.doomed[number]
+    if number in state.later_failures:
+        return state.later_failures[number]
     return _REASONS[state.fates.of(number).lot % len(_REASONS)]
 
 

@@ -114,7 +114,7 @@ class Allowance:
             submission.send_at_ms = morning_day * DAY_MS - LOCAL_OFFSET_MS + _NIGHT_ENDS * _HOUR_MS
         return quirks.night_zns == "failed"
 
-    def doom(self, before: int = 0) -> tuple[int, str] | None:
+    def later_failure(self, before: int = 0) -> tuple[int, str] | None:
         """The error with which the next ZNS, after `before` others of this request, fails; else None. May refuse it."""
         if self._night:
             return _NIGHT

@@ -65,7 +65,7 @@ def _take_one(
     check_balance(account, template.price_vnd)
     submission = zns_submission(state, call, account, members, template)
     allowance = Allowance(state, account, template, submission, members)
-    recipients = [recipient._replace(doom=allowance.doom())]
+    recipients = [recipient._replace(later_failure=allowance.later_failure())]
     message_ids = store(state, call, submission, recipients, recipient.request_id, sandbox=sandbox)
     if not sandbox:
         allowance.use(1)
@@ -206,7 +206,7 @@ class _Batch:
             recipient = self._recipient(element)
             if len(self._recipients) >= self._affordable:
                 raise RefusedError("103")
-            recipient = recipient._replace(doom=self._allowance.doom(len(self._recipients)))
+            recipient = recipient._replace(later_failure=self._allowance.later_failure(len(self._recipients)))
         except RefusedError as error:
             self._burn(element, error)
             self.details.append(

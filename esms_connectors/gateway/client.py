@@ -136,9 +136,9 @@ class EsmsClient(
         """Learn the gateway's time by one reading call, unless `clock` knows it already. Errors are ignored."""
         self._transport.learn_time()
 
-    def only_while(self, may_leave: Callable[[], bool]) -> Self:
+    def only_while(self, may_send: Callable[[], bool]) -> Self:
         """
-        The same client, which calls `may_leave` before each attempt, when the connection is ready and before the first
+        The same client, which calls `may_send` before each attempt, when the connection is ready and before the first
         byte is sent.
 
         Waiting for the rate limit or for a connection may take long, and the machine may sleep meanwhile, so the caller
@@ -146,10 +146,10 @@ class EsmsClient(
         `OutcomeUnknownError` when an earlier attempt of the same call may have been accepted.
 
         Args:
-            may_leave: must return quickly; called in the thread of the call.
+            may_send: must return quickly; called in the thread of the call.
         """
         view = copy.copy(self)
-        view._transport = self._transport.only_while(may_leave)
+        view._transport = self._transport.only_while(may_send)
         return view
 
     @property

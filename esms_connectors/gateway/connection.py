@@ -36,49 +36,49 @@ class HeldBackError(Exception):
     """Permission was denied just before the request was sent; no byte of it was."""
 
 
-class Departure(threading.local):
+class CurrentRequest(threading.local):
     """
     The request that this thread is making.
 
     Attributes:
         connecting: a connection is being set up; bytes written now (a proxy's CONNECT) are not part of the request.
-        left: a byte of the request has been handed to the network.
+        begun: a byte of the request has been handed to the network.
         wait_seconds: limit for the wait for a free connection.
         total_seconds: limit for the rest, from before the connect to the end of the body.
         deadline: `time.monotonic` value by which the whole body must have arrived.
     """
 
     connecting: bool = False
-    left: bool = False
+    begun: bool = False
     wait_seconds: float = float("inf")
     total_seconds: float = float("inf")
     deadline: float = float("inf")
-    _may_leave: Callable[[], bool] | None = None
+    _may_send: Callable[[], bool] | None = None
 
-    def prepare(self, wait_seconds: float, total_seconds: float, may_leave: Callable[[], bool]) -> None:
+    def prepare(self, wait_seconds: float, total_seconds: float, may_send: Callable[[], bool]) -> None:
         """
         Start a new attempt.
 
         Args:
-            may_leave: called when the connection is ready: the permission to send may have been lost during the wait.
+            may_send: called when the connection is ready: the permission to send may have been lost during the wait.
         """
-        self.left, self._may_leave = False, may_leave
+        self.begun, self._may_send = False, may_send
         self.wait_seconds, self.total_seconds = wait_seconds, total_seconds
         self.restart()
 
     def restart(self) -> None:
         self.deadline = time.monotonic() + self.total_seconds
 
-    def leave(self) -> None:
+    def begin_sending(self) -> None:
         """
         Called just before the first byte is written.
 
         Raises:
             HeldBackError: sending is no longer permitted.
         """
-        if self._may_leave is not None and not self._may_leave():
+        if self._may_send is not None and not self._may_send():
             raise HeldBackError
-        self.left = True
+        self.begun = True
 
     def seconds_left(self) -> float:
         """
@@ -91,7 +91,7 @@ class Departure(threading.local):
         return left
 
 
-DEPARTURE = Departure()
+CURRENT_REQUEST = CurrentRequest()
 
 
 class _InTime(io.RawIOBase):
@@ -100,7 +100,7 @@ class _InTime(io.RawIOBase):
     def __init__(self, sock: Any, read_seconds: float | None) -> None:
         self._sock, self._stream = sock, sock.makefile("rb", buffering=0)
         self._read_seconds = float("inf") if read_seconds is None else read_seconds
-        self._deadline = DEPARTURE.deadline
+        self._deadline = CURRENT_REQUEST.deadline
 
     def readable(self) -> bool:
         return True
@@ -148,16 +148,16 @@ class _MarkingHTTPConnection(HTTPConnection):
     _parts: list[bytes] | None = None
 
     def connect(self) -> None:
-        DEPARTURE.connecting = True
+        CURRENT_REQUEST.connecting = True
         try:
-            left = DEPARTURE.seconds_left()
+            left = CURRENT_REQUEST.seconds_left()
             if isinstance(self.timeout, int | float):
                 self.timeout = min(self.timeout, left)
             # Includes a proxy's CONNECT and the TLS handshake, which are not part of our request.
             super().connect()
-            DEPARTURE.seconds_left()
+            CURRENT_REQUEST.seconds_left()
         finally:
-            DEPARTURE.connecting = False
+            CURRENT_REQUEST.connecting = False
 
     def _new_conn(self) -> socket.socket:
         """Run urllib3's own for one address at a time: it resolves the name and tries all of them without a limit."""
@@ -182,7 +182,7 @@ class _MarkingHTTPConnection(HTTPConnection):
         raise failed
 
     def _seconds_to_connect(self) -> float:
-        left = DEPARTURE.seconds_left()
+        left = CURRENT_REQUEST.seconds_left()
         return min(self.timeout, left) if isinstance(self.timeout, int | float) else left
 
     def request(self, *args: Any, **settings: Any) -> None:
@@ -195,13 +195,13 @@ class _MarkingHTTPConnection(HTTPConnection):
             self._parts = None
         if self.sock is None:
             self.connect()
-        DEPARTURE.leave()
+        CURRENT_REQUEST.begin_sending()
         for start in range(0, len(whole), _PIECE_BYTES):
-            self.sock.settimeout(DEPARTURE.seconds_left() if DEPARTURE.deadline < float("inf") else None)
+            self.sock.settimeout(CURRENT_REQUEST.seconds_left() if CURRENT_REQUEST.deadline < float("inf") else None)
             self.sock.sendall(whole[start : start + _PIECE_BYTES])
 
     def send(self, data: Any) -> None:
-        if self._parts is not None and not DEPARTURE.connecting:
+        if self._parts is not None and not CURRENT_REQUEST.connecting:
             self._parts.append(bytes(data))
         else:
             super().send(data)
@@ -217,11 +217,11 @@ class _MarkingHTTPPool(HTTPConnectionPool):
     ConnectionCls = _MarkingHTTPConnection
 
     def _get_conn(self, timeout: float | None = None) -> Any:
-        if timeout is None and DEPARTURE.wait_seconds < float("inf"):
-            timeout = DEPARTURE.wait_seconds
+        if timeout is None and CURRENT_REQUEST.wait_seconds < float("inf"):
+            timeout = CURRENT_REQUEST.wait_seconds
         connection = super()._get_conn(timeout)
         # The wait for a busy connection does not count against the attempt.
-        DEPARTURE.restart()
+        CURRENT_REQUEST.restart()
         return connection
 
 
@@ -236,7 +236,7 @@ class MarkingAdapter(HTTPAdapter):
     """
     The transport adapter: never retries by itself, opens at most `max_connections` sockets per host.
 
-    `DEPARTURE.left` is true after a failed `send` exactly when part of the request was handed to the network.
+    `CURRENT_REQUEST.begun` is true after a failed `send` exactly when part of the request was handed to the network.
     """
 
     def __init__(self, max_connections: int) -> None:

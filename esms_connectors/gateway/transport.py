@@ -31,7 +31,7 @@ from esms_connectors.gateway.answers import Answer, AnswerReader, FailedAttempt,
 from esms_connectors.gateway.call import Call, final_error
 from esms_connectors.gateway.clock import GatewayClock
 from esms_connectors.gateway.codes import CODES
-from esms_connectors.gateway.connection import DEPARTURE, Connections, HeldBackError, MarkingAdapter
+from esms_connectors.gateway.connection import CURRENT_REQUEST, Connections, HeldBackError, MarkingAdapter
 from esms_connectors.gateway.credentials import Credentials
 from esms_connectors.gateway.endpoints import GET_BALANCE, Effect, Endpoint, RequestFormat
 from esms_connectors.gateway.errors import (
@@ -123,7 +123,7 @@ class Transport:
         now: this machine's clock. The duplicate window is computed from the gateway's clock, see `clock`.
     """
 
-    _may_leave: Callable[[], bool] | None = None
+    _may_send: Callable[[], bool] | None = None
     _repeats = True
 
     def __init__(
@@ -239,10 +239,10 @@ class Transport:
         total, budget = self._timeouts.total_seconds, self._retries.budget_seconds
         return self._retries.attempts * (total + max(total, budget)) + budget
 
-    def only_while(self, may_leave: Callable[[], bool]) -> Self:
-        """The same transport, which also calls `may_leave` before each attempt is sent; on False nothing is sent."""
-        view, before = copy.copy(self), self._may_leave
-        view._may_leave = may_leave if before is None else lambda: before() and may_leave()
+    def only_while(self, may_send: Callable[[], bool]) -> Self:
+        """The same transport, which also calls `may_send` before each attempt is sent; on False nothing is sent."""
+        view, before = copy.copy(self), self._may_send
+        view._may_send = may_send if before is None else lambda: before() and may_send()
         return view
 
     def without_repeats(self) -> Self:
@@ -290,7 +290,7 @@ class Transport:
         """Checked just before the first byte of an attempt is sent."""
         if call.doubtful_send and not self.clock.holds_back(call.first):
             return False
-        return self._may_leave is None or self._may_leave()
+        return self._may_send is None or self._may_send()
 
     # --- before an attempt -------------------------------------------------------------------------------------------
 
@@ -371,11 +371,11 @@ class Transport:
             # be repeated therefore uses a new connection.
             session = self._new_session(max_connections=1)
         total = self._timeouts.total_seconds
-        DEPARTURE.prepare(max(total, self._retries.budget_seconds), total, lambda: self._still_allowed(call))
+        CURRENT_REQUEST.prepare(max(total, self._retries.budget_seconds), total, lambda: self._still_allowed(call))
         asked = self.clock.mark()
         try:
             if self._adapter is not None:
-                DEPARTURE.leave()
+                CURRENT_REQUEST.begin_sending()
             try:
                 response = session.send(
                     request,
@@ -388,7 +388,7 @@ class Transport:
             except HeldBackError:
                 raise
             except Exception as error:  # noqa: BLE001 - libraries raise anything for a bad proxy, certificate or header
-                left = DEPARTURE.left if self._adapter is None else not is_connect_error(error)
+                left = CURRENT_REQUEST.begun if self._adapter is None else not is_connect_error(error)
                 return FailedAttempt(Failure.LOST if left else Failure.NOT_SENT, why(error, left))
             with response:
                 try:
@@ -440,7 +440,7 @@ def _read(response: requests.Response) -> bytes:
         chunks.append(chunk)
         size += len(chunk)
         # A complete answer is never discarded for being late.
-        if time.monotonic() > DEPARTURE.deadline and response.raw.length_remaining != 0:
+        if time.monotonic() > CURRENT_REQUEST.deadline and response.raw.length_remaining != 0:
             raise TimeoutError
         if size > MAX_ANSWER_BYTES:
             raise OSError

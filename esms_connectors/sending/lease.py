@@ -13,20 +13,20 @@ from esms_connectors.gateway.clock import Moment, Times
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.ledger import Ledger, LedgerError
 from esms_connectors.ledger.rows import Claim
-from esms_connectors.sending.channels.base import MayLeave
+from esms_connectors.sending.channels.base import MaySend
 
 logger = get_logger(__name__)
 
 _POLL_SECONDS = 1.0
 
 
-def checked_first(may_begin: Callable[[], bool], may_leave: MayLeave) -> MayLeave:
-    """`may_leave`, preceded by `may_begin` for the first attempt of a call: a call that has begun is continued."""
+def checked_first(may_begin: Callable[[], bool], may_send: MaySend) -> MaySend:
+    """`may_send`, preceded by `may_begin` for the first attempt of a call: a call that has begun is continued."""
     begun: set[str] = set()
 
     def may_go(claims: Sequence[Claim]) -> bool:
         ids = {claim.request_id for claim in claims}
-        if not (ids <= begun or may_begin()) or not may_leave(claims):
+        if not (ids <= begun or may_begin()) or not may_send(claims):
             return False
         begun.update(ids)
         return True

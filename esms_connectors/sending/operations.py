@@ -28,7 +28,7 @@ from esms_connectors.ledger.rows import Claim, Settlement
 from esms_connectors.recipients import Recipient, Recipients
 from esms_connectors.recipients.keys import read_key
 from esms_connectors.sending.bulk import BulkIncompleteError, RunResult, send_bulk
-from esms_connectors.sending.channels.base import Channel, ChunkOutcome, MayLeave, MessageClass
+from esms_connectors.sending.channels.base import Channel, ChunkOutcome, MaySend, MessageClass
 from esms_connectors.sending.channels.settlement import whole_chunk
 from esms_connectors.sending.once_per_run import OtherContentError, Try, once_per_run
 
@@ -187,7 +187,7 @@ class OperationChannel(Channel):
         return json.dumps(as_plain(self.arguments), sort_keys=True, ensure_ascii=False)
 
     def send(
-        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, may_leave: MayLeave
+        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, may_send: MaySend
     ) -> ChunkOutcome:
         claim = claims[0]
         if claim.in_doubt and self.endpoint.effect is Effect.CHARGE:
@@ -196,7 +196,7 @@ class OperationChannel(Channel):
                 "gateway"
             )
             return ChunkOutcome([Settlement(claim.request_id, SendState.UNKNOWN, reason=doubt)])
-        client = self.client.only_while(lambda: may_leave([claim]))
+        client = self.client.only_while(lambda: may_send([claim]))
         arguments = dict(self.arguments)
         if describe_operation(self.endpoint.name).takes_request_id:
             arguments["request_id"] = arguments.get("request_id") or claim.wire_id

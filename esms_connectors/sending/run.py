@@ -433,7 +433,7 @@ class Run:
                 self.campaign or "",
                 checked_first(
                     lambda: self._may_begin,
-                    lambda claims: self._run_guard.may_leave(channel) and self._lease.holds(claims, times),
+                    lambda claims: self._run_guard.may_send(channel) and self._lease.holds(claims, times),
                 ),
             )
         except (InvalidRequestError, ConfigurationError):

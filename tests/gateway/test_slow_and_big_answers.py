@@ -24,7 +24,7 @@ from esms_connectors import (
 )
 from esms_connectors.emulator import Emulator, EmulatorServer
 from esms_connectors.gateway import transport
-from esms_connectors.gateway.connection import DEPARTURE
+from esms_connectors.gateway.connection import CURRENT_REQUEST
 
 pytestmark = pytest.mark.slow
 
@@ -92,7 +92,7 @@ def test_nobody_waits_for_ever_for_a_free_connection(make_client: MakeClient) ->
         retries = RetryPolicy(attempts=1, budget_seconds=0.1)
         client = make_client(server.base_url, max_connections=1, retries=retries, timeouts=Timeouts(5, 5, 0.4))
         # A body that is not read keeps the connection taken.
-        DEPARTURE.prepare(5, 5, lambda: True)
+        CURRENT_REQUEST.prepare(5, 5, lambda: True)
         transport_of = client._transport
         taken = transport_of._connections.session.get(server.base_url, stream=True, verify=transport_of._verify)
         with pytest.raises(NotSentError):

@@ -73,7 +73,7 @@ def price_of_one(total_vnd: Decimal, units: int) -> Decimal | None:
 
 
 # Whether claimed rows may leave now; called when the connection is ready, for each attempt of each call.
-MayLeave = Callable[[Sequence[Claim]], bool]
+MaySend = Callable[[Sequence[Claim]], bool]
 
 
 @dataclass
@@ -207,7 +207,7 @@ class Channel(ABC):
 
     @abstractmethod
     def send(
-        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, may_leave: MayLeave
+        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, may_send: MaySend
     ) -> ChunkOutcome:
         """
         Send the claimed rows.

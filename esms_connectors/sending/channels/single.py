@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, TypedDict
 
 from esms_connectors.ledger import SendState
 from esms_connectors.ledger.rows import Claim, Settlement
-from esms_connectors.sending.channels.base import Channel, ChunkOutcome, MayLeave
+from esms_connectors.sending.channels.base import Channel, ChunkOutcome, MaySend
 from esms_connectors.sending.channels.settlement import send_single
 
 if TYPE_CHECKING:
@@ -54,11 +54,11 @@ class SingleChannel(Channel):
         """Send one message with `client`; raises the client's errors."""
 
     def send(
-        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, may_leave: MayLeave
+        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, may_send: MaySend
     ) -> ChunkOutcome:
         settlements: list[Settlement] = []
         for position, (claim, recipient) in enumerate(zip(claims, recipients, strict=True)):
-            outcome = self._send_one(claim, recipient, campaign, may_leave)
+            outcome = self._send_one(claim, recipient, campaign, may_send)
             settlements += outcome.settlements
             if outcome.stop is not None or not outcome.answered or outcome.late:
                 # The rest was not tried, and certainly not sent.
@@ -66,6 +66,6 @@ class SingleChannel(Channel):
                 return replace(outcome, settlements=settlements + rest)
         return ChunkOutcome(settlements)
 
-    def _send_one(self, claim: Claim, recipient: Recipient, campaign: str, may_leave: MayLeave) -> ChunkOutcome:
-        client = self.client.only_while(lambda: may_leave([claim]))
+    def _send_one(self, claim: Claim, recipient: Recipient, campaign: str, may_send: MaySend) -> ChunkOutcome:
+        client = self.client.only_while(lambda: may_send([claim]))
         return send_single(claim, lambda: self.submit(client, recipient, campaign, claim.wire_id))

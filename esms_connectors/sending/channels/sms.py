@@ -17,7 +17,7 @@ from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.models import SmsType, Submission
 from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.gateway.sms_text import SmsText, without_diacritics
-from esms_connectors.sending.channels.base import Channel, ChunkOutcome, MayLeave, MessageClass, price_of_one
+from esms_connectors.sending.channels.base import Channel, ChunkOutcome, MaySend, MessageClass, price_of_one
 from esms_connectors.sending.channels.settlement import settle_accepted, whole_chunk
 from esms_connectors.sending.channels.text import SmsChannel
 from esms_connectors.sending.texts import describe_as_sent, sms_text, text_for_all
@@ -122,12 +122,12 @@ class AdvertisingChannel(Channel):
         return price_of_one(found.price_vnd, (found.receivers or len(phones)) * describe_as_sent(self.text).segments)
 
     def send(
-        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, may_leave: MayLeave
+        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, may_send: MaySend
     ) -> ChunkOutcome:
         # Derived from the rows' own ids, which include the run: the same rows give the same id, other rows another.
         request_id = make_request_id("chunk", *(claim.wire_id for claim in claims))
         try:
-            sent = self.client.only_while(lambda: may_leave(claims)).send_advertising_sms(
+            sent = self.client.only_while(lambda: may_send(claims)).send_advertising_sms(
                 [recipient.phone for recipient in recipients],
                 self.text,
                 self.brandname,

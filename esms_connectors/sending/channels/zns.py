@@ -14,7 +14,7 @@ from esms_connectors.sending.channels.base import (
     AccountView,
     Channel,
     ChunkOutcome,
-    MayLeave,
+    MaySend,
     MessageClass,
     price_of_one,
 )
@@ -138,14 +138,14 @@ class ZnsChannel(TemplateChannel):
     largest_chunk: ClassVar[int] = SEND_ZNS_BULK.max_items or 500
 
     def send(
-        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, may_leave: MayLeave
+        self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, may_send: MaySend
     ) -> ChunkOutcome:
         elements = [
             ZnsRecipient(recipient.phone, self.positional(recipient), claim.wire_id)
             for claim, recipient in zip(claims, recipients, strict=True)
         ]
         try:
-            bulk = self.client.only_while(lambda: may_leave(claims)).send_zns_bulk(
+            bulk = self.client.only_while(lambda: may_send(claims)).send_zns_bulk(
                 elements,
                 self.template_id,
                 self.oa_id,

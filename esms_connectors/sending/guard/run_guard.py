@@ -162,7 +162,7 @@ class RunGuard:
             self._noted = latest
         return channel
 
-    def may_leave(self, channel: Channel) -> bool:
+    def may_send(self, channel: Channel) -> bool:
         """Whether a call that was allowed when its chunk was claimed may still leave: it may have waited too long."""
         return channel is not self._channel or self._is_open()
 
