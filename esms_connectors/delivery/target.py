@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import pendulum
 from pendulum import DateTime
 
+from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.arguments import check_message_id
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.models import SmsType
@@ -111,7 +111,7 @@ def target_of_ids(
             f"{len(ids)} ids are too many to pass on (at most {MAX_IDS}): wait by run key, from the ledger.",
             field="message_ids",
         )
-    end = sent_before if sent_before is not None or sent_after is None else pendulum.now("UTC")
+    end = sent_before if sent_before is not None or sent_after is None else machine_clock.now()
     if SmsType.ADVERTISING in sms_types:
         sms_types = ()
     return DeliveryTarget(

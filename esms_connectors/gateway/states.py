@@ -7,6 +7,7 @@ Source: get-the-message-status for rows, get-sms-by-smsid and the callbacks for 
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 
 
 class DeliveryState(enum.StrEnum):
@@ -25,8 +26,17 @@ class DeliveryState(enum.StrEnum):
         return self in (DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.REJECTED)
 
 
-_PENDING = (0, 1, 2)
-_REJECTED, _SENT, _AWAITING_REPORT = 4, 5, 7
+_SENT = 5
+_BY_STATUS: Mapping[int | str | None, DeliveryState] = {
+    **dict.fromkeys((0, 1, 2), DeliveryState.PENDING),
+    4: DeliveryState.REJECTED,
+    7: DeliveryState.SENT,  # awaiting the report
+}
+_BY_RESULT: Mapping[int | str | None, DeliveryState] = {
+    1: DeliveryState.DELIVERED,
+    0: DeliveryState.FAILED,
+    2: DeliveryState.SENT,
+}
 
 
 def state_of_row(send_status: int | str | None, send_result: int | str | None) -> DeliveryState:
@@ -36,21 +46,9 @@ def state_of_row(send_status: int | str | None, send_result: int | str | None) -
     `send_status` 5 only says that sending is finished; the result decides. Before that a result of 0 means nothing: it
     may be an unset default.
     """
-    if send_status == _REJECTED:
-        return DeliveryState.REJECTED
-    if send_status in _PENDING:
-        return DeliveryState.PENDING
-    if send_status == _AWAITING_REPORT:
-        return DeliveryState.SENT
     if send_status == _SENT:
-        match send_result:
-            case 1:
-                return DeliveryState.DELIVERED
-            case 0:
-                return DeliveryState.FAILED
-            case 2:
-                return DeliveryState.SENT
-    return DeliveryState.UNDOCUMENTED
+        return _BY_RESULT.get(send_result, DeliveryState.UNDOCUMENTED)
+    return _BY_STATUS.get(send_status, DeliveryState.UNDOCUMENTED)
 
 
 def state_of_totals(
@@ -61,16 +59,8 @@ def state_of_totals(
 
     A batch is final when every recipient is accounted for; it counts as delivered when none failed.
     """
-    if send_status == _REJECTED:
-        return DeliveryState.REJECTED
-    if send_status in _PENDING:
-        return DeliveryState.PENDING
-    if send_status == _AWAITING_REPORT:
+    if send_status != _SENT:
+        return _BY_STATUS.get(send_status, DeliveryState.UNDOCUMENTED)
+    if receivers is None or succeeded is None or failed is None or receivers < 1 or succeeded + failed < receivers:
         return DeliveryState.SENT
-    if send_status == _SENT:
-        if receivers is None or succeeded is None or failed is None or receivers < 1:
-            return DeliveryState.SENT
-        if succeeded + failed < receivers:
-            return DeliveryState.SENT
-        return DeliveryState.FAILED if failed else DeliveryState.DELIVERED
-    return DeliveryState.UNDOCUMENTED
+    return DeliveryState.FAILED if failed else DeliveryState.DELIVERED

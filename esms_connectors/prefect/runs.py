@@ -156,16 +156,12 @@ def scheduled_time() -> DateTime:
     Raises:
         RunNotReadError: the server could not be asked.
     """
-    flow, task = FlowRunContext.get(), TaskRunContext.get()
-    if flow is not None and flow.flow_run is not None:
-        run = flow.flow_run
-    elif task is not None and task.task_run.flow_run_id is not None:
-        run = _flow_run(task.task_run.flow_run_id)
-    elif task is not None:
+    run, task = _own_flow_run(), TaskRunContext.get()
+    if run is None:
+        if task is None:
+            return machine_clock.now()
         outermost = list(_enclosing(task))[-1].task_run
         return time_or_now(outermost.expected_start_time or outermost.start_time)
-    else:
-        return machine_clock.now()
     while _began_at_once(run) and (parent := _parent(run)) is not None and parent.flow_run_id is not None:
         run = _flow_run(parent.flow_run_id)
     moment = run.expected_start_time or run.created
@@ -191,16 +187,22 @@ def began_by_hand() -> bool:
     Raises:
         RunNotReadError: the server could not be asked.
     """
-    flow, task = FlowRunContext.get(), TaskRunContext.get()
-    if flow is not None and flow.flow_run is not None:
-        run = flow.flow_run
-    elif task is not None and task.task_run.flow_run_id is not None:
-        run = _flow_run(task.task_run.flow_run_id)
-    else:
+    run = _own_flow_run()
+    if run is None:
         return True
     while not (by_server := _by_server(run)) and (parent := _parent(run)) is not None and parent.flow_run_id:
         run = _flow_run(parent.flow_run_id)
     return not by_server
+
+
+def _own_flow_run() -> FlowRun | None:
+    """The flow run of this code; None outside of any, as in a task without a flow."""
+    flow, task = FlowRunContext.get(), TaskRunContext.get()
+    if flow is not None and flow.flow_run is not None:
+        return flow.flow_run
+    if task is not None and task.task_run.flow_run_id is not None:
+        return _flow_run(task.task_run.flow_run_id)
+    return None
 
 
 def _by_server(run: FlowRun) -> bool:

@@ -144,7 +144,7 @@ def recount_windows(
     *,
     privacy: Privacy | None = None,
     threads: int = 8,
-    now: Clock = lambda: pendulum.now("UTC"),
+    now: Clock = machine_clock.now,
 ) -> list[SentWindow]:
     """
     Count the rows of loaded windows again, one call each; if one answer holds all rows, compare the rows as well.
