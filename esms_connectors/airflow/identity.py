@@ -8,6 +8,7 @@ a second message.
 from __future__ import annotations
 
 import hashlib
+import threading
 from typing import TYPE_CHECKING, Any
 
 from esms_connectors.gateway.errors import ConfigurationError
@@ -16,10 +17,15 @@ if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
     from airflow.sdk.definitions.context import Context
 
+    from esms_connectors.ledger.witness import Witness
+
 _LONGEST = 200
 _DONE = "esms_done"
+_BEGUN = "esms_runs"
 # Used by `airflow tasks test`, followed by a timestamp in seconds; Airflow deletes such a run after the task.
 _TEMPORARY_RUN = "__airflow_temporary_run_"
+# Who triggers the runs of `airflow dags test`.
+_DAGS_TEST = "dag_test"
 
 
 def namespace() -> str:
@@ -45,7 +51,8 @@ def run_key_of(context: Context, given: str | None = None, generation: int = 1, 
     from esms_connectors.airflow.arguments import text
     from esms_connectors.ledger.keys import check_run_key
 
-    mark = "" if generation == 1 else f"#{generation}"
+    # Not `#2`, which is the second step of a campaign with a fallback.
+    mark = "" if generation == 1 else f"#again{generation}"
     if given is not None:
         # An empty key comes from a template with a missing value; it does not ask for the default key.
         return check_run_key((text(given, "run_key") or "") + mark if given else "")
@@ -60,14 +67,26 @@ def run_key_of(context: Context, given: str | None = None, generation: int = 1, 
 
 def _run_of(context: Context) -> str:
     """
-    The run id. `airflow tasks test` creates a new run each time, so its logical date is used instead: testing a task
-    twice must not send two messages.
+    The run id, or that of the scheduled run which would send the same messages.
+
+    A backfill has the run id of the scheduled run that was deleted, but for its prefix. `airflow tasks test` and
+    `airflow dags test` create a new run each time, and the latter deletes that of the scheduler: testing a date twice
+    must not send two messages.
     """
     ti: Any = context["ti"]
-    if not ti.run_id.startswith(_TEMPORARY_RUN):
-        return str(ti.run_id)
-    day = getattr(context.get("dag_run"), "logical_date", None)
-    return "tasks-test" if day is None else f"tasks-test__{day.isoformat()}"
+    run: Any = context.get("dag_run")
+    run_id = str(ti.run_id)
+    if run_id.startswith("backfill__"):
+        return run_id.replace("backfill__", "scheduled__", 1)
+    of_task = run_id.startswith(_TEMPORARY_RUN)
+    day = getattr(run, "logical_date", None)
+    if not of_task and (day is None or getattr(run, "triggering_user_name", None) != _DAGS_TEST):
+        return run_id
+    if day is None:
+        return "tasks-test"
+    # With a data interval, the test is not about the same interval as the scheduled run of this date.
+    like_scheduled = context.get("data_interval_start") == context.get("data_interval_end")
+    return f"{'scheduled' if like_scheduled else 'tasks-test'}__{day.isoformat()}"
 
 
 def generation_of(context: Context, *, resend_on_clear: bool) -> int:
@@ -111,6 +130,40 @@ def note_done(operator: BaseOperator, context: Context, generation: int, *, rese
     given = operator.on_success_callback
     before = [given] if callable(given) else [*(given or ())]
     operator.on_success_callback = [*before, lambda _context: store.set(_DONE, done, retention=NEVER_EXPIRE)]
+
+
+class _RunsBegun:
+    """The runs whose rows this task has claimed, on any try: kept in the task state store."""
+
+    def __init__(self, store: Any) -> None:
+        self._store, self._lock = store, threading.Lock()
+        self._known: dict[str, None] | None = None
+
+    def knows(self, run_key: str) -> bool:
+        return run_key in self._runs()
+
+    def note(self, run_key: str) -> None:
+        from airflow.sdk import NEVER_EXPIRE
+
+        with self._lock:
+            if not self.knows(run_key):
+                self._store.set(_BEGUN, [*self._runs(), run_key], retention=NEVER_EXPIRE)
+                self._runs()[run_key] = None
+
+    def _runs(self) -> dict[str, None]:
+        if self._known is None:
+            found = self._store.get(_BEGUN, None)
+            self._known = dict.fromkeys(found if isinstance(found, list) else ())
+        return self._known
+
+
+def runs_begun(context: Context) -> Witness | None:
+    """
+    For `EsmsHook.open_ledger`: a try that finds another ledger than the one before must not send again. None before
+    Airflow 3.3.
+    """
+    store: Any = context.get("task_state_store")
+    return None if store is None else _RunsBegun(store)
 
 
 def state_store(context: Context) -> Any:

@@ -19,10 +19,11 @@ MASK = "***"
 _MIN_SUBSTRING_LENGTH = 8
 
 # 84 or 0, then the nine digits of a mobile number (or ten of an old one), with the separators that people type.
-# The look-arounds exclude ids: hexadecimal message ids, 17-19 digit OA ids and epoch milliseconds.
+# The look-arounds exclude ids (hexadecimal message ids, 17-19 digit OA ids, epoch milliseconds) and the seconds of ISO
+# times, which are part of run keys.
 _BETWEEN_DIGITS = r"(?:[ \t\xa0\u200b\u202f.()/+\-]|%20|%28|%29|%2[BDEF]){0,2}"
 _PHONE = re.compile(
-    r"(?:(?<![0-9A-Za-z])|(?<=%[0-9A-F]{2})|(?<=\\u[0-9A-F]{4})|(?<=\\[nrt]))"
+    r"(?<!T\d\d:\d\d:)(?:(?<![0-9A-Za-z])|(?<=%[0-9A-F]{2})|(?<=\\u[0-9A-F]{4})|(?<=\\[nrt]))"
     rf"(?:(?:00{_BETWEEN_DIGITS})?84|0)(?:{_BETWEEN_DIGITS}\d){{8,10}}(?![0-9A-Za-z])",
     re.IGNORECASE,
 )

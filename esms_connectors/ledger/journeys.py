@@ -134,10 +134,11 @@ class Journeys:
         Store the steps of a journey. Later calls may change the time allowed for a step and add steps.
 
         Raises:
-            InvalidRequestError: a step had another channel before.
+            InvalidRequestError: a step had another channel before, or its run key belongs to another journey.
         """
         import sqlalchemy as sa
 
+        self._check_free(run_key, steps)
         for known, step in zip(self.steps_of(run_key), steps, strict=False):
             if known.channel != step.channel:
                 raise InvalidRequestError(
@@ -160,6 +161,20 @@ class Journeys:
                     "after_ms": round(step.after_seconds * 1000),
                 }
                 connection.execute(statement, values)
+
+    def _check_free(self, run_key: str, steps: Sequence[StepLink]) -> None:
+        import sqlalchemy as sa
+
+        statement = sa.text("SELECT run_key FROM esms_journeys WHERE step_run_key = :step AND run_key <> :run_key")
+        with self._reading() as connection:
+            for step in steps:
+                other = connection.execute(statement, {"step": step.run_key, "run_key": run_key}).scalar()
+                if other is not None:
+                    raise InvalidRequestError(
+                        f"Run {step.run_key!r} is a step of run {other!r}, so it cannot be a step of run {run_key!r}. "
+                        "Use another run key; nothing was sent by this call.",
+                        field="run_key",
+                    )
 
     def hand_on(self, step_run_key: str, reasons: Mapping[str, str], at_ms: int) -> None:
         """

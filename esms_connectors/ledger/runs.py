@@ -13,6 +13,7 @@ from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.times import parse_iso
 from esms_connectors.ledger.keys import check_run_key
 from esms_connectors.ledger.storage import LedgerStorage
+from esms_connectors.ledger.witness import check_remembered
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -48,6 +49,7 @@ class LedgerRuns(LedgerStorage):
 
         Raises:
             RunKeyTakenError: the run exists with something else in `about`: a run key names one campaign.
+            ForgottenRunError: the run was begun in another ledger.
         """
         # Called for each part of a distributed run: most find the run registered and need no write lock.
         known = self.check_run(run_key, kind, about)
@@ -65,6 +67,7 @@ class LedgerRuns(LedgerStorage):
         with self._reading() as connection:
             known = self._about(connection, run_key)
         if known is None:
+            check_remembered(self._witness, run_key, self.name)
             return None
         self.check_phone_secret(run_key, known)
         # The kind first: another kind has other facts too, which would make a confusing error.

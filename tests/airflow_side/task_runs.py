@@ -76,6 +76,7 @@ class Runs:
     due: datetime = datetime(2024, 5, 15, tzinfo=UTC)
     logical_date: datetime | None = None
     run_type: str = "manual"
+    triggered_by: str | None = None
     ends: bool = True
     _succeeded: bool = False
 
@@ -84,7 +85,12 @@ class Runs:
             "ti": self.instance,
             "ds": "2024-05-15",
             "dag_run": SimpleNamespace(
-                conf={}, clear_number=0, run_after=self.due, run_type=self.run_type, logical_date=self.logical_date
+                conf={},
+                clear_number=0,
+                run_after=self.due,
+                run_type=self.run_type,
+                logical_date=self.logical_date,
+                triggering_user_name=self.triggered_by,
             ),
             "conn": ConnectionAccessor(),
             "data_interval_start": self.interval and pendulum.instance(self.interval[0]),

@@ -455,7 +455,7 @@ def test_of_a_task_that_was_cleared_to_send_again_both_times_are_waited_for(
         sender = SendSmsOperator(task_id="send", text="xin chao", phones="0901000001", resend_on_clear=True)
         wait = sensor(sent=sender.output)
     keys = [runs(sender)["run_key"] for _ in range(2)]
-    assert keys[1] == f"{keys[0]}#2"
+    assert keys[1] == f"{keys[0]}#again2"
     gateway.advance(60)
     runs.instance.pushed["send"] = None
     assert Runs(instance=replace(runs.instance, task_id="wait"))(wait)["delivered"] == 2

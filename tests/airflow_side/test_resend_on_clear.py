@@ -6,36 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import TaskDeferred
 from task_runs import Runs
+from to_one import KINDS, PHONE, of_a_campaign, of_one_sms
 
-from esms_connectors.airflow.gateway_call import EsmsOperator
-from esms_connectors.airflow.ladder import AlertLadderOperator
-from esms_connectors.airflow.operators import SendSmsOperator, SmsBulkOperator
-from esms_connectors.emulator import DEMO_BRANDNAME, Emulator
-
-PHONE = "0901888484"
-SMS = {"phone": PHONE, "content": "Xin chao", "brandname": DEMO_BRANDNAME}
+from esms_connectors.emulator import Emulator
 
 
-def of_one_sms(**more: Any) -> SendSmsOperator:
-    return SendSmsOperator(task_id="send", phones=PHONE, text="Xin chao", brandname=DEMO_BRANDNAME, **more)
-
-
-def of_a_campaign(**more: Any) -> SmsBulkOperator:
-    source = [{"phone": PHONE}]
-    return SmsBulkOperator(task_id="send", source=source, text="Xin chao", brandname=DEMO_BRANDNAME, **more)
-
-
-def of_a_call(**more: Any) -> EsmsOperator:
-    return EsmsOperator(task_id="send", operation="send_customer_care_sms", arguments=SMS, **more)
-
-
-def of_a_ladder(**more: Any) -> AlertLadderOperator:
-    # The last of a ladder is waited for by nobody.
-    return AlertLadderOperator(task_id="send", phones=[PHONE], text="Xin chao", brandname=DEMO_BRANDNAME, **more)
-
-
-@pytest.fixture(params=[of_one_sms, of_a_campaign, of_a_call, of_a_ladder])
+@pytest.fixture(params=KINDS)
 def send(
     request: pytest.FixtureRequest, connect: Callable[..., None], runs: Runs, ledger_url: str
 ) -> Callable[[], Any]:
@@ -89,3 +67,23 @@ def test_what_the_task_was_given_to_call_is_called_too(
     runs(of_one_sms(resend_on_clear=True, on_success_callback=lambda context: told.append("one")))
     runs(of_one_sms(resend_on_clear=True, on_success_callback=[lambda context: told.append("of several")]))
     assert told == ["one", "of several"]
+
+
+def test_a_campaign_with_a_fallback_is_sent_again_from_its_first_step(
+    connect: Callable[..., None], ledger_url: str, gateway: Emulator, runs: Runs
+) -> None:
+    """What it sends after a clear is no step of what it sent before."""
+    connect({"ledger_url": ledger_url})
+
+    def try_it() -> Any:
+        fallback = [{"channel": "sms", "text": "Xin chao", "after": "15m"}]
+        return runs(of_a_campaign(fallback=fallback, deferrable=True, resend_on_clear=True))
+
+    for sent in (1, 3):
+        with pytest.raises(TaskDeferred):
+            try_it()
+        assert gateway.message_count == sent
+        gateway.set_status(list(gateway.messages())[-1].message_id, 5, 0)
+        gateway.advance(minutes=16)
+        assert [step["accepted"] for step in try_it()["steps"]] == [1, 1]
+    assert gateway.message_count == 4

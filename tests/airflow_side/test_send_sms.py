@@ -214,6 +214,32 @@ def test_a_task_that_is_tried_by_hand_sends_once_for_its_date(connect: Callable[
     assert gateway.deliveries_by_phone() == {PHONES[0]: 3}
 
 
+@pytest.mark.parametrize("of_trigger", [True, False])
+@pytest.mark.parametrize("kind", ["backfill", "tasks test", "dags test"])
+def test_runs_of_one_date_are_one_run(
+    connect: Callable[..., None], gateway: Emulator, kind: str, of_trigger: bool
+) -> None:
+    """
+    The scheduled run was deleted, or is created behind a test; with a data interval a test is about another day's rows.
+    """
+    day = datetime(2024, 5, 15, tzinfo=UTC)
+    interval = (day if of_trigger else datetime(2024, 5, 14, tzinfo=UTC), day)
+    about = {
+        "scheduled": ("scheduled__2024-05-15T00:00:00+00:00", None),
+        "backfill": ("backfill__2024-05-15T00:00:00+00:00", "somebody"),
+        "tasks test": ("__airflow_temporary_run_2024-05-15T05:00:01.123456+00:00__", None),
+        "dags test": ("manual__2024-05-15T05:00:01.123456+00:00", "dag_test"),
+        "dags test again": ("manual__2024-05-15T05:00:02.123456+00:00", "dag_test"),
+    }
+    for name in ("scheduled", kind, f"{kind} again"):
+        if name in about:
+            runs = Runs(store=StateStore(), logical_date=day, interval=interval)
+            runs.instance.run_id, runs.triggered_by = about[name]
+            runs(SendSmsOperator(task_id="send", phones=PHONES[0], text="xin chao", brandname=DEMO_BRANDNAME))
+    one_run = of_trigger or kind == "backfill"
+    assert gateway.deliveries_by_phone() == {PHONES[0]: 1 if one_run else 2}
+
+
 def test_a_namespace_tells_two_deployments_apart(
     connect: Callable[..., None], gateway: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -266,7 +266,7 @@ def test_every_spelling_of_a_phone_is_masked(spelling: str) -> None:
     [
         *("4097311281936189049", "1767678030984", "/Date(1705484048995+0700)/", "2024-05-15 09:00:00"),
         *("d41d8cd98f00b204e9800998ecf8427e", "8f3c0901888484ab", "code 124", "1000000 VND", "in 0.5 s, 10 of 500"),
-        *("127.0.0.1:8089", "[10, 20, 30]", "0 rows"),
+        *("127.0.0.1:8089", "[10, 20, 30]", "0 rows", "airflow/visits/manual__2026-11-29T16:06:07.141800+00:00/send"),
     ],
 )
 def test_ids_and_numbers_that_are_no_phones_stay_readable(text: str) -> None:

@@ -316,6 +316,16 @@ def test_what_cannot_be_a_step(chain: Callable[..., Chain], kinds: tuple[str, ..
         journey()
 
 
+def test_a_run_that_is_a_step_of_another_chain_is_no_step_of_this_one(chain: Callable[..., Chain]) -> None:
+    """Its people would count as sent to; one line says whose it is."""
+    world = chain(kinds=("sms", "sms", "sms"), afters=("15m", "15m"))
+    world.journey().start()
+    world.run_key = "evening#2"
+    with pytest.raises(InvalidRequestError, match=r"Run 'evening#2' is a step of run 'evening'"):
+        world.journey().start()
+    assert world.gateway.message_count == world.people
+
+
 @pytest.mark.parametrize("after", ["15", "", "soon", "-5m", 0, True, "8d", "0s"])
 def test_a_span_that_is_none(chain: Callable[..., Chain], after: Any) -> None:
     """One line, before anything is sent."""

@@ -64,6 +64,11 @@ SENDS = {
         "khác; lần gọi "
         "này chưa gửi gì."
     ),
+    "Run {step} is a step of run {other}, so it cannot be a step of run {run_key}. Use another run key; nothing was "
+    "sent by this call.": (
+        "{step} là một bước của chiến dịch {other}, nên không thể là bước của chiến dịch {run_key}. Hãy dùng run key "
+        "khác; lần gọi này chưa gửi gì."
+    ),
     "{name} must be positive, and {n} days at most: after a week the gateway no longer reports the outcome of a "
     "message.": ("{name} phải lớn hơn 0 và tối đa {n} ngày: sau một tuần eSMS không còn cho biết kết quả của tin."),
     # --- campaigns and channels ---

@@ -1,0 +1,59 @@
+"""A memory outside of the ledger: a ledger that has lost a run is refused, whatever day it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from bulk_bench import Bench, people
+
+from esms_connectors.ledger.witness import ForgottenRunError
+
+
+class Memory:
+    """Of one orchestrator's task, which lives longer than a try."""
+
+    def __init__(self) -> None:
+        self.noted: list[str] = []
+        self.down = False
+
+    def knows(self, run_key: str) -> bool:
+        return run_key in self.noted
+
+    def note(self, run_key: str) -> None:
+        if self.down:
+            raise TimeoutError("the orchestrator does not answer")
+        self.noted.append(run_key)
+
+
+@pytest.fixture
+def bench(ledger_url: str, make_bench: Callable[..., Bench]) -> Bench:
+    return make_bench(ledger_url, people(30))
+
+
+def test_a_run_whose_rows_are_lost_is_not_sent_again(bench: Bench, tmp_path: Path) -> None:
+    """Under another run key it may be; a ledger that has the run goes on with it."""
+    memory = Memory()
+    bench.send_sms(people(20), ledger=bench.ledger(witness=memory))
+    first, bench.ledger_url = bench.ledger_url, f"sqlite:///{tmp_path / 'another.sqlite'}"
+    with pytest.raises(ForgottenRunError, match="another ledger") as error:
+        bench.send_sms(ledger=bench.ledger(witness=memory))
+    assert not error.value.retryable
+    assert sorted(bench.look().values()) == [1] * 20
+    bench.ledger_url = first
+    bench.send_sms(ledger=bench.ledger(witness=memory))
+    bench.check_complete()
+
+
+def test_nothing_is_sent_that_cannot_be_remembered(bench: Bench) -> None:
+    """And nothing is left in doubt by it."""
+    memory = Memory()
+    memory.down = True
+    with pytest.raises(TimeoutError):
+        bench.send_sms(ledger=bench.ledger(witness=memory))
+    assert not bench.look()
+    assert bench.books.summary(bench.run_key).unsettled == 0
+    memory.down = False
+    bench.send_sms(ledger=bench.ledger(witness=memory))
+    bench.check_complete()
