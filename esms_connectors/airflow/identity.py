@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from esms_connectors.gateway.errors import ConfigurationError
@@ -56,13 +57,21 @@ def run_key_of(context: Context, given: str | None = None, generation: int = 1, 
     if given is not None:
         # An empty key comes from a template with a missing value; it does not ask for the default key.
         return check_run_key((text(given, "run_key") or "") + mark if given else "")
-    ti: Any = context["ti"]
-    parts = ["airflow", namespace(), ti.dag_id, _run_of(context), task_id or ti.task_id]
-    key = "/".join(part for part in parts if part)
+    parts = _parts_of(context, task_id or context["ti"].task_id)
+    key = _joined(parts)
     if len(key) + len(mark) > _LONGEST or not key.isprintable() or key != key.strip():
         # Dag, run and task ids may have 250 characters each.
         key = f"airflow/{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:40]}"
     return key + mark
+
+
+def _parts_of(context: Context, task_id: str) -> list[str]:
+    ti: Any = context["ti"]
+    return ["airflow", namespace(), ti.dag_id, _run_of(context), task_id]
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return "/".join([*filter(None, parts[:-1]), parts[-1]])
 
 
 def _run_of(context: Context) -> str:
@@ -132,11 +141,17 @@ def note_done(operator: BaseOperator, context: Context, generation: int, *, rese
     operator.on_success_callback = [*before, lambda _context: store.set(_DONE, done, retention=NEVER_EXPIRE)]
 
 
-class _RunsBegun:
-    """The runs whose rows this task has claimed, on any try: kept in the task state store."""
+class _Memory:
+    """
+    What Airflow knows about the runs of a task: those whose rows it has claimed, on any try, from the task state store;
+    and which tasks of its DAG run are no longer in the DAG.
+    """
 
-    def __init__(self, store: Any) -> None:
-        self._store, self._lock = store, threading.Lock()
+    def __init__(self, operator: BaseOperator, context: Context) -> None:
+        self._tasks = operator.dag.task_dict if operator.has_dag() else None
+        self._family = _joined(_parts_of(context, ""))
+        self._store: Any = context.get("task_state_store")  # None before Airflow 3.3
+        self._lock = threading.Lock()
         self._known: dict[str, None] | None = None
 
     def knows(self, run_key: str) -> bool:
@@ -146,24 +161,27 @@ class _RunsBegun:
         from airflow.sdk import NEVER_EXPIRE
 
         with self._lock:
-            if not self.knows(run_key):
+            if self._store is not None and not self.knows(run_key):
                 self._store.set(_BEGUN, [*self._runs(), run_key], retention=NEVER_EXPIRE)
                 self._runs()[run_key] = None
 
+    def family(self, run_key: str) -> str:
+        return self._family if self._tasks is not None and run_key.startswith(self._family) else ""
+
+    def is_gone(self, run_key: str) -> bool:
+        task_id = run_key.removeprefix(self._family).partition("#")[0]
+        return self._tasks is not None and task_id not in self._tasks
+
     def _runs(self) -> dict[str, None]:
         if self._known is None:
-            found = self._store.get(_BEGUN, None)
+            found = None if self._store is None else self._store.get(_BEGUN, None)
             self._known = dict.fromkeys(found if isinstance(found, list) else ())
         return self._known
 
 
-def runs_begun(context: Context) -> Witness | None:
-    """
-    For `EsmsHook.open_ledger`: a try that finds another ledger than the one before must not send again. None before
-    Airflow 3.3.
-    """
-    store: Any = context.get("task_state_store")
-    return None if store is None else _RunsBegun(store)
+def memory_of(operator: BaseOperator, context: Context) -> Witness:
+    """For `EsmsHook.open_ledger`: what a ledger cannot know about the runs of a task."""
+    return _Memory(operator, context)
 
 
 def state_store(context: Context) -> Any:

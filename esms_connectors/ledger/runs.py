@@ -13,7 +13,7 @@ from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.times import parse_iso
 from esms_connectors.ledger.keys import check_run_key
 from esms_connectors.ledger.storage import LedgerStorage
-from esms_connectors.ledger.witness import check_remembered
+from esms_connectors.ledger.witness import check_remembered, renamed
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -49,7 +49,7 @@ class LedgerRuns(LedgerStorage):
 
         Raises:
             RunKeyTakenError: the run exists with something else in `about`: a run key names one campaign.
-            ForgottenRunError: the run was begun in another ledger.
+            ForgottenRunError: the run was begun in another ledger, or by a sender of another name.
         """
         # Called for each part of a distributed run: most find the run registered and need no write lock.
         known = self.check_run(run_key, kind, about)
@@ -68,6 +68,7 @@ class LedgerRuns(LedgerStorage):
             known = self._about(connection, run_key)
         if known is None:
             check_remembered(self._witness, run_key, self.name)
+            self._check_not_renamed(run_key, {"kind": kind, **about})
             return None
         self.check_phone_secret(run_key, known)
         # The kind first: another kind has other facts too, which would make a confusing error.
@@ -89,6 +90,15 @@ class LedgerRuns(LedgerStorage):
                 field="run_key",
             )
         return known
+
+    def _check_not_renamed(self, run_key: str, about: Mapping[str, str]) -> None:
+        if self._witness is None or not (family := self._witness.family(run_key)):
+            return
+        with self._reading() as connection:
+            found = connection.execute(self._sql.family, {"family": family, "length": len(family)}).fetchall()
+        for other in found:
+            if self._witness.is_gone(other.run_key) and _shared(json.loads(other.about)) == _shared(about):
+                raise renamed(run_key, other.run_key)
 
     def run_about(self, run_key: str) -> dict[str, str]:
         """What was registered for a run; InvalidRequestError when there is no such run."""
@@ -127,6 +137,11 @@ class LedgerRuns(LedgerStorage):
 def accounts_of(about: Mapping[str, str]) -> tuple[str, ...]:
     """The accounts that a run was sent with, as in `EsmsClient.account`; empty if an older version began the run."""
     return tuple(about.get("accounts", "").split())
+
+
+def _shared(about: Mapping[str, str]) -> dict[str, str]:
+    """The facts by which two runs send the same message."""
+    return {name: value for name, value in about.items() if name not in (*_MAY_DIFFER, "phones")}
 
 
 def _changes(known: Mapping[str, str], about: Mapping[str, str]) -> dict[str, str]:

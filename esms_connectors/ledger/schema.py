@@ -148,6 +148,7 @@ class Statements:
     identified: TextClause
     found: TextClause
     found_of_phone: TextClause
+    family: TextClause
     runs: TextClause
     gateway_fact: TextClause
     learn_fact: TextClause
@@ -408,6 +409,11 @@ def statements_for(dialect: str) -> Statements:
         found_of_phone=text(
             "SELECT run_key, request_id, phone, state, code, message_id, reason, first_attempt_ms FROM esms_sends "
             "WHERE phone = :phone ORDER BY first_attempt_ms DESC, request_id LIMIT :limit"
+        ),
+        family=text(
+            "SELECT run_key, about FROM esms_runs WHERE substr(run_key, 1, :length) = :family AND EXISTS "
+            "(SELECT 1 FROM esms_sends WHERE esms_sends.run_key = esms_runs.run_key "
+            "AND state NOT IN ('not_sent', 'rejected'))"
         ),
         runs=text("SELECT run_key, began_ms FROM esms_runs ORDER BY began_ms DESC, run_key"),
         gateway_fact=text(

@@ -18,6 +18,14 @@ class Witness(Protocol):
         """Remember the run; called again for a run that is known."""
         ...
 
+    def family(self, run_key: str) -> str:
+        """What the run keys of all senders of an orchestrator's run begin with; empty if this key was given."""
+        ...
+
+    def is_gone(self, run_key: str) -> bool:
+        """Whether the sender of such a key no longer exists."""
+        ...
+
 
 class ForgottenRunError(ConfigurationError):
     """Rows of a run were claimed in another ledger, or in one that was lost; this call sent nothing."""
@@ -36,3 +44,12 @@ def check_remembered(witness: Witness | None, run_key: str, ledger: str) -> None
             "ledger, or it was lost. Use the earlier ledger, or restore it. With a new run key everybody gets the "
             "message again; this call sent nothing."
         )
+
+
+def renamed(run_key: str, earlier: str) -> ForgottenRunError:
+    """For a run that a sender of another name may have sent before."""
+    return ForgottenRunError(
+        f"Run {run_key!r} may be run {earlier!r}, which has sent messages of this kind, and whose task no longer "
+        "exists: was it renamed? Give the earlier run key to send to the remaining recipients only, or any other one "
+        "to send to all of them. This call sent nothing."
+    )

@@ -1,16 +1,20 @@
-"""A try that finds another ledger than the try before, or an empty one, sends nothing."""
+"""A try that finds another ledger than the try before, or an empty one, sends nothing; nor does a renamed task."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk import DAG
 from task_runs import Runs
 from to_one import KINDS, PHONE, of_a_campaign, of_one_sms
 
 from esms_connectors.emulator import Emulator
+from esms_connectors.emulator.faults import code
 from esms_connectors.gateway.errors import EsmsError
 
 
@@ -52,3 +56,40 @@ def test_a_run_is_remembered_once(connect: Callable[..., None], runs: Runs, ledg
         runs(of_one_sms(run_key="march"))
     assert runs.store is not None
     assert (runs.store.writes, runs.store.get("esms_runs")) == (1, ["march"])
+
+
+@pytest.mark.parametrize("made", KINDS)
+def test_a_task_that_was_renamed_sends_nothing_again(
+    connect: Callable[..., None], runs: Runs, gateway: Emulator, ledger_url: str, made: Callable[..., Any]
+) -> None:
+    """Its run was cleared: those who have the message get no second one, before somebody says that it is another."""
+    connect({"ledger_url": ledger_url})
+
+    def try_it(task_id: str, **more: Any) -> None:
+        with DAG("campaigns", schedule=None):
+            operator = made(task_id=task_id, **more)
+        Runs(instance=replace(runs.instance, task_id=task_id))(operator)
+
+    try_it("send")
+    with pytest.raises(EsmsError, match=r"may be run 'airflow/campaigns/.*/send'") as error:
+        try_it("group.send")
+    assert not error.value.retryable
+    assert gateway.deliveries_by_phone() == {PHONE: 1}
+    try_it("group.send", run_key="airflow/campaigns/{{ ti.run_id }}/send")
+    assert gateway.deliveries_by_phone() == {PHONE: 1}
+    try_it("group.send", run_key="another")
+    assert gateway.deliveries_by_phone() == {PHONE: 2}
+
+
+def test_a_new_task_beside_the_old_one_sends(
+    connect: Callable[..., None], runs: Runs, gateway: Emulator, ledger_url: str
+) -> None:
+    """It is another message to the same people; and a task that sent nothing may be renamed."""
+    connect({"ledger_url": ledger_url})
+    gateway.faults.add("send_customer_care_sms", code(104), next_calls=1)
+    for tasks in (["first"], ["send"], ["send", "beside"]):
+        with DAG("campaigns", schedule=None):
+            made = [of_a_campaign(task_id=one) for one in tasks]
+        with suppress(EsmsError):
+            Runs(instance=replace(runs.instance, task_id=tasks[-1]))(made[-1])
+    assert gateway.deliveries_by_phone() == {PHONE: 2}

@@ -14,21 +14,25 @@ SMS = {"phone": PHONE, "content": "Xin chao", "brandname": DEMO_BRANDNAME}
 
 
 def of_one_sms(**more: Any) -> SendSmsOperator:
-    return SendSmsOperator(task_id="send", phones=PHONE, text="Xin chao", brandname=DEMO_BRANDNAME, **more)
+    return SendSmsOperator(
+        **{"task_id": "send", "phones": PHONE, "text": "Xin chao", "brandname": DEMO_BRANDNAME, **more}
+    )
 
 
 def of_a_campaign(**more: Any) -> SmsBulkOperator:
-    source = [{"phone": PHONE}]
-    return SmsBulkOperator(task_id="send", source=source, text="Xin chao", brandname=DEMO_BRANDNAME, **more)
+    about = {"task_id": "send", "source": [{"phone": PHONE}], "text": "Xin chao", "brandname": DEMO_BRANDNAME}
+    return SmsBulkOperator(**{**about, **more})
 
 
 def of_a_call(**more: Any) -> EsmsOperator:
-    return EsmsOperator(task_id="send", operation="send_customer_care_sms", arguments=SMS, **more)
+    about = {"task_id": "send", "operation": "send_customer_care_sms", "arguments": SMS}
+    return EsmsOperator(**{**about, **more})
 
 
 def of_a_ladder(**more: Any) -> AlertLadderOperator:
     # The last of a ladder is waited for by nobody.
-    return AlertLadderOperator(task_id="send", phones=[PHONE], text="Xin chao", brandname=DEMO_BRANDNAME, **more)
+    about = {"task_id": "send", "phones": [PHONE], "text": "Xin chao", "brandname": DEMO_BRANDNAME}
+    return AlertLadderOperator(**{**about, **more})
 
 
 KINDS = (of_one_sms, of_a_campaign, of_a_call, of_a_ladder)

@@ -26,6 +26,12 @@ class Memory:
             raise TimeoutError("the orchestrator does not answer")
         self.noted.append(run_key)
 
+    def family(self, run_key: str) -> str:
+        return "night/" if run_key.startswith("night/") else ""
+
+    def is_gone(self, run_key: str) -> bool:
+        return run_key == "night/old"
+
 
 @pytest.fixture
 def bench(ledger_url: str, make_bench: Callable[..., Bench]) -> Bench:
@@ -44,6 +50,22 @@ def test_a_run_whose_rows_are_lost_is_not_sent_again(bench: Bench, tmp_path: Pat
     bench.ledger_url = first
     bench.send_sms(ledger=bench.ledger(witness=memory))
     bench.check_complete()
+
+
+def test_a_run_of_a_sender_that_is_gone_may_have_another_name(bench: Bench) -> None:
+    """If it sent messages of the same kind; a name that somebody gave is theirs."""
+
+    everybody = people(30)
+
+    def send(run_key: str) -> None:
+        bench.run_key, five = run_key, [everybody.pop() for _ in range(5)]
+        bench.send_sms(five, ledger=bench.ledger(witness=Memory()))
+
+    for run_key in ("night/other", "night/beside", "night/old", "given"):
+        send(run_key)
+    with pytest.raises(ForgottenRunError, match="'night/old'"):
+        send("night/new")
+    assert bench.gateway.message_count == 20
 
 
 def test_nothing_is_sent_that_cannot_be_remembered(bench: Bench) -> None:
