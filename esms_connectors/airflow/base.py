@@ -86,12 +86,16 @@ class _EsmsTaskMeta(BaseOperatorMeta):
             problem = str(error)
         except TypeError:
             # Airflow's message contains the values.
-            known = {name for one in self.__mro__ for name in inspect.signature(one.__init__).parameters}
-            strange = sorted(set(kwargs) - known - {"_airflow_from_mapped"})
-            if not strange:
+            if not (problem := _unknown_words(self, kwargs)):
                 raise
-            problem = f"{self.__name__} has no argument {' or '.join(strange)}."
         raise AirflowFailException(problem)
+
+
+def _unknown_words(kind: Any, names: Iterable[str]) -> str:
+    """Which of the names are no arguments of the operator; empty if all are."""
+    known = {name for one in kind.__mro__ for name in inspect.signature(one.__init__).parameters}
+    strange = sorted(set(names) - known - {"_airflow_from_mapped"})
+    return f"{kind.__name__} has no argument {' or '.join(strange)}." if strange else ""
 
 
 class EsmsTask(BaseOperator, metaclass=_EsmsTaskMeta):
@@ -136,6 +140,9 @@ class EsmsTask(BaseOperator, metaclass=_EsmsTaskMeta):
         """
         given = {name: self._given(name) for name in arguments_of(type(self))}
         self.check_arguments(given)
+        both = [given.get(name) for name in ("ledger_conn_id", "ledger_url")]
+        if all(both) and is_literal(both):
+            raise InvalidRequestError("Give ledger_conn_id or ledger_url, not both.", field="ledger_url")
         names, problem = self.one_of_these
         # Not compared with ==, which is ambiguous for a data frame.
         said = [one for name in names if (one := given[name]) is not None and not (isinstance(one, str) and not one)]
@@ -298,6 +305,7 @@ class _HidingPartial(OperatorPartial):
         if isinstance(kwargs, list | tuple):
             for one in kwargs:
                 self._check(one)
+                self._check_names(one)
             kwargs = [{**one, **_hidden(self, one)} if isinstance(one, Mapping) else one for one in kwargs]
         return self._set_upstream(super().expand_kwargs(kwargs, strict=strict))
 
@@ -306,6 +314,19 @@ class _HidingPartial(OperatorPartial):
         check = getattr(self.operator_class, "check_arguments", None)
         if check is not None and isinstance(given, Mapping):
             check({**{name: reveal(value) for name, value in self.kwargs.items()}, **given})
+
+    def _check_names(self, given: Any) -> None:
+        """Check the names in one literal row of `expand_kwargs`."""
+        if not isinstance(given, Mapping):
+            return
+        problem = _unknown_words(self.operator_class, given)
+        defaults = [getattr(self.kwargs.get(one), "default_args", None) or {} for one in ("dag", "task_group")]
+        there = {*self.kwargs, *given, *defaults[0], *defaults[1]}
+        needed = (name for name, needed in arguments_of(self.operator_class).items() if needed)
+        if not problem and (missing := next((name for name in needed if name not in there), None)):
+            problem = f"{self.operator_class.__name__} needs {missing}, which a row of expand_kwargs does not have."
+        if problem:
+            raise InvalidRequestError(problem, field="kwargs")
 
     def _set_upstream(self, task: MappedOperator) -> MappedOperator:
         # As Airflow does for template fields, including those in lists and mappings.

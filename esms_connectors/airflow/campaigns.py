@@ -10,7 +10,7 @@ from esms_connectors.airflow.arguments import point_in_time, price, read_plan, s
 from esms_connectors.airflow.channel_options import columns_of, with_defaults
 from esms_connectors.airflow.framework import AirflowSkipException, conf
 from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
-from esms_connectors.airflow.literals import CHANNELS, check_channel_options
+from esms_connectors.airflow.literals import CHANNELS, check_channel, check_channel_options
 from esms_connectors.airflow.sending import SendingOperator
 from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import InvalidRequestError
@@ -266,6 +266,16 @@ class CampaignOperator(SendingOperator):
         channel, options = cls.of_channel or given.get("channel"), given.get("channel_options")
         if isinstance(options, Mapping):
             check_channel_options(channel if channel in CHANNELS else None, options)
+
+    def check_given(self) -> None:
+        """Also check that the arguments fit together."""
+        super().check_given()
+        if isinstance(options := self.channel_options or {}, Mapping):
+            names = ("text", "template_id", "oa_id", "brandname", "sending_mode", "template_file")
+            given = {**{name: self._given(name) for name in names}, **options}
+            check_channel(self.channel, given, has_next=bool(self._fallback))
+        if self.sql and self.source is None and not self.sql_conn_id:
+            raise InvalidRequestError("sql needs sql_conn_id, the connection of the database.", field="sql_conn_id")
 
     def after_rendering(self) -> None:
         from esms_connectors.airflow.sources import hide_rows

@@ -52,6 +52,15 @@ CHANNELS: Mapping[str, Sequence[str]] = {
     "voice-otp": _OF_SMS,
     "call": (*_OF_ALL, "speed", "template_id", "voice"),
 }
+# What a channel needs and no connection has.
+NEEDED: Mapping[str, Sequence[str]] = {
+    **dict.fromkeys(("sms", "advertising", "fixed-number", "viber", "multi-channel"), ("text",)),
+    **dict.fromkeys(("zalo-text", "voice-otp"), ("text",)),
+    "zalo-transaction": ("template_type", "elements"),
+    "call": ("template_id",),
+}
+# The gateway does not report which of their messages were delivered.
+TELL_NOBODY = ("advertising", "multi-channel")
 _OF_STEP = ("after", "channel", "params", "phone_column")
 LANGUAGES = ("en", "vi")
 OLD_FONTS = ("tcvn3", "vni")
@@ -155,7 +164,7 @@ def _phones(value: Any) -> None:
 
 def _sent(value: Any) -> None:
     many = value if isinstance(value, list | tuple) else [value]
-    strange = [one for one in many if isinstance(one, str | int | float | Mapping)]
+    strange = [one for one in many if isinstance(one, str | int | float | Mapping) or hasattr(one, "execute")]
     if not all(isinstance(one, Mapping) and "run_key" in one for one in strange):
         raise InvalidRequestError("sent takes the output of a sending operator, such as send.output.", field="sent")
 
@@ -236,17 +245,44 @@ def check_channel_options(channel: str | None, names: Iterable[str], more: Seque
         raise InvalidRequestError(f"{channel or 'No channel'} takes no {strange}; it takes {listed}.", field=strange)
 
 
+def check_channel(channel: str, given: Mapping[str, Any], *, has_next: bool) -> None:
+    """
+    Check the options of a campaign or a step, as far as they are in the DAG file.
+
+    Args:
+        given: option -> value; those that are None are not given.
+        has_next: whether another step follows.
+
+    Raises:
+        InvalidRequestError: the channel does not take one of them, needs another, or nothing can follow it.
+    """
+    check_channel_options(channel, [name for name, value in given.items() if value is not None])
+    if missing := next((one for one in NEEDED.get(channel, ()) if given.get(one) in (None, "")), None):
+        raise InvalidRequestError(f"{channel} needs {missing}.", field=missing)
+    if has_next and channel in TELL_NOBODY:
+        raise InvalidRequestError(
+            f"The gateway does not report which messages of {channel} were delivered, so nothing can follow it.",
+            field="fallback",
+        )
+
+
 def _fallback(value: Any) -> None:
     if not isinstance(value, list | tuple) or not all(isinstance(one, Mapping) for one in value):
         raise InvalidRequestError(
             'fallback is a list of steps such as {"channel": "sms", "text": "…", "after": "15m"}.', field="fallback"
         )
-    for step in value:
+    for place, step in enumerate(value, 1):
         one_of(step.get("channel", ""), "channel of a fallback", tuple(CHANNELS))
         check_channel_options(step["channel"], [name for name in step if name not in _OF_STEP], _OF_STEP)
         if step.get("after") in (None, ""):
             raise InvalidRequestError(f"The step {step['channel']} needs after, such as 15m.", field="after")
         _after(step["after"])
+        if step["channel"] == "advertising":
+            raise InvalidRequestError(
+                "advertising goes to many numbers at once, so it cannot follow another step.", field="channel"
+            )
+        options = {name: given for name, given in step.items() if name not in _OF_STEP}
+        check_channel(step["channel"], options, has_next=place < len(value))
 
 
 def _month(value: Any) -> None:

@@ -53,7 +53,7 @@ def engine_for(url: str | Path | None, *, create: bool = True) -> Engine:
     """
     parsed = parse_url(url)
     if parsed.get_backend_name() == "sqlite":
-        if not parsed.database or parsed.database == ":memory:":
+        if not parsed.database or parsed.database == ":memory:" or parsed.database.startswith("file:"):
             raise ConfigurationError("The ledger must outlive the process: give a file, not an in-memory database.")
         return _of_file(parsed, Path(parsed.database).expanduser(), create=create)
     try:

@@ -22,13 +22,13 @@ from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.recipients.old_fonts import OLD_FONTS
 from esms_connectors.reports.language import get_language
 from esms_connectors.reports.writing import check_target
-from esms_connectors.sending.channels.factory import CHANNELS
+from esms_connectors.sending.channels.factory import CHANNELS, _is_required
 from esms_connectors.warehouse.snapshots import SNAPSHOT_TABLES
 
 RIGHT: dict[Any, dict[str, Any]] = {
     ZnsBulkOperator: {"source": "people.csv"},
-    SmsBulkOperator: {"source": "people.csv"},
-    CampaignOperator: {"source": "people.csv", "channel": "sms"},
+    SmsBulkOperator: {"source": "people.csv", "text": "xin chao"},
+    CampaignOperator: {"source": "people.csv", "channel": "sms", "text": "xin chao"},
     SendSmsOperator: {"phones": "0901000001", "text": "xin chao"},
     AlertLadderOperator: {"phones": "0901000001", "text": "xin chao"},
     EsmsOperator: {"operation": "get_balance"},
@@ -44,6 +44,12 @@ OF_GUARD = {"hours", "max_cost_vnd", "canary", "per_hour", "guard", "overrides"}
 NOT_IN_DEFAULTS = {"text", "phones", "fallback", "callback_url", "arguments"}
 
 WRONG = [
+    (
+        DeliveryStatusSensor,
+        "sent",
+        SendSmsOperator(task_id="send", phones="0901000001", text="x"),
+        "such as send.output",
+    ),
     (MonthStatementOperator, "month", "november", "A month is written like 2026-11"),
     (MonthStatementOperator, "fail", "no", "fail is True or False"),
     (MonthStatementOperator, "invoice", 5, "invoice must be text"),
@@ -65,6 +71,19 @@ WRONG = [
     (ZnsBulkOperator, "source", {"phone": "1"}, "this is one row"),
     (ZnsBulkOperator, "dry_run", "no", "dry_run is True or False"),
     (ZnsBulkOperator, "fallback", [{"channel": "sms", "after": "soon"}], "not a time span"),
+    (ZnsBulkOperator, "fallback", [{"channel": "sms", "after": "15m"}], "sms needs text"),
+    (
+        ZnsBulkOperator,
+        "fallback",
+        [{"channel": "advertising", "text": "x", "after": "15m"}],
+        "cannot follow another step",
+    ),
+    (
+        ZnsBulkOperator,
+        "fallback",
+        [{"channel": one, "text": "x", "after": "15m"} for one in ("multi-channel", "sms")],
+        "nothing can follow",
+    ),
     (ZnsBulkOperator, "ledger_url", "mysql://h/d", "ledger_url is sqlite"),
     (ZnsBulkOperator, "run_key", "visits-None", "run_key"),
     (ZnsBulkOperator, "at_least", 5, "at_least is a share"),
@@ -143,7 +162,7 @@ class Frame:
     ("kind", "given"),
     [
         (SentMessagesToWarehouseOperator, {"warehouse": "{{ var.value.w }}", "warehouse_conn_id": "{{ var.value.c }}"}),
-        (CampaignOperator, {"source": Frame(), "channel": "sms"}),
+        (CampaignOperator, {"source": Frame(), "channel": "sms", "text": "x"}),
         (TakeSnapshotOperator, {"warehouse": "w.duckdb", "tables": {"balances"}}),
     ],
 )
@@ -190,6 +209,40 @@ def test_phones_are_anything_with_numbers(phones: Any) -> None:
     SendSmsOperator(task_id="one", **{**RIGHT[SendSmsOperator], "phones": phones})
 
 
+@pytest.mark.parametrize(
+    ("kind", "arguments", "words"),
+    [
+        (ZnsBulkOperator, {"text": "xin chao"}, "zns takes no text"),
+        (SmsBulkOperator, {"text": None}, "sms needs text"),
+        (SmsBulkOperator, {"channel_options": {"voice": "female"}}, "sms takes no voice"),
+        (SmsBulkOperator, {"source": None, "sql": "SELECT 1"}, "sql needs sql_conn_id"),
+        (SmsBulkOperator, {"ledger_url": "sqlite:////l.sqlite", "ledger_conn_id": "ledger"}, "not both"),
+        (CampaignOperator, {"channel": "call", "text": None}, "call needs template_id"),
+        (
+            CampaignOperator,
+            {"channel": "advertising", "fallback": [{"channel": "sms", "text": "x", "after": "15m"}]},
+            "nothing can follow",
+        ),
+    ],
+)
+def test_arguments_that_do_not_fit_together_are_told(kind: Any, arguments: dict[str, Any], words: str) -> None:
+    """One that another task or a template gives may fit."""
+    with pytest.raises(InvalidRequestError, match=words):
+        kind(task_id="one", **{**RIGHT[kind], **arguments})
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [({"phones": "0901000001", "txt": "x"}, "has no argument txt"), ({"message_key": "x"}, "needs phones")],
+)
+def test_rows_of_a_mapped_task_have_the_names_of_arguments(row: dict[str, str], words: str) -> None:
+    """As far as they are in the DAG file; default_args may have the rest."""
+    with DAG("d", schedule=None, default_args={"brandname": "x"}):
+        made = SendSmsOperator.partial(task_id="one", text="xin chao")
+        with pytest.raises(InvalidRequestError, match=words):
+            made.expand_kwargs([{"phones": "0901000001"}, row])
+
+
 def test_what_is_known_later_is_no_literal() -> None:
     """Templates, what another task gives, and what holds one of them."""
     with DAG("d", schedule=None):
@@ -207,6 +260,11 @@ def test_the_channels_are_those_of_the_core() -> None:
     }
     assert {name: set(some) for name, some in literals.CHANNELS.items()} == options
     assert list(CHANNELS) == list(literals.CHANNELS)
+    for name, channel in CHANNELS.items():
+        needed = {one.name for one in dataclasses.fields(channel) if one.init and _is_required(one)}
+        of_connection = {"client", "brandname", "oa_id", *(["template_id"] if name != "call" else [])}
+        assert needed - of_connection == set(literals.NEEDED.get(name, ())), name
+    assert {name for name, one in CHANNELS.items() if not one.tells_who} == set(literals.TELL_NOBODY)
     assert tuple(SNAPSHOT_TABLES) == literals.SNAPSHOTS
     assert tuple(OLD_FONTS) == literals.OLD_FONTS
     for suffix in literals.REPORT_SUFFIXES:

@@ -82,6 +82,7 @@ def test_a_newer_ledger_is_one_clear_error(ledger_url: str, make_bench: Callable
     "url",
     [
         "sqlite://",
+        "sqlite:///file::memory:?uri=true",
         "sqlite:///:memory:",
         "sqlite:////proc/nowhere/ledger.sqlite",
         "mysql://localhost/x",
