@@ -27,7 +27,8 @@ logger = get_logger(__name__)
 
 MESSAGES_SETTLED = "esms.messages.settled"
 WINDOW_LOADED = "esms.window.loaded"
-_SECONDS_BETWEEN_UPDATES = 1.0
+# An update of a server that is down takes Prefect a minute; so long only a small part of the time may be spent on it.
+_SECONDS_BETWEEN_UPDATES, _PAUSE_PER_SECOND_OF_UPDATE = 1.0, 10.0
 
 
 @contextmanager
@@ -38,13 +39,19 @@ def _logged_errors(problem: str) -> Iterator[None]:
         logger.warning("%s: %s", problem, type(error).__name__)
 
 
+def show_table(key: str, table: list[dict[str, Any]], description: str) -> None:
+    """Create a table artifact; its errors are logged, never raised."""
+    with _logged_errors("no table artifact"):
+        in_sync(create_table_artifact)(table=table, key=key, description=description)
+
+
 class ProgressArtifact:
     """A progress bar in the UI, updated about once a second. Its errors are logged, never raised."""
 
     def __init__(self, key: str, description: str, total: int) -> None:
         self._key, self._description, self._total = key, description, max(total, 1)
         self._artifact: UUID | None = None
-        self._told_at = 0.0
+        self._next_at = 0.0
         self._done = 0
 
     def __enter__(self) -> Self:
@@ -61,16 +68,18 @@ class ProgressArtifact:
 
     def tell(self, done: int) -> None:
         self._done = done
-        if time.monotonic() - self._told_at >= _SECONDS_BETWEEN_UPDATES:
+        if time.monotonic() >= self._next_at:
             self._tell()
 
     def _tell(self) -> None:
-        self._told_at = time.monotonic()
         if self._artifact is None:
             return
+        began = time.monotonic()
         share = min(100.0, 100.0 * self._done / self._total)
         with _logged_errors("the progress artifact was not updated"):
             in_sync(update_progress_artifact)(artifact_id=self._artifact, progress=round(share, 1))
+        ended = time.monotonic()
+        self._next_at = ended + max(_SECONDS_BETWEEN_UPDATES, _PAUSE_PER_SECOND_OF_UPDATE * (ended - began))
 
 
 def artifact_key(*parts: str) -> str:
@@ -111,7 +120,8 @@ def show_plan(plan: Mapping[str, Any], run_key: str) -> str:
             lines += ["", f"### {title}", "", *(f"- {item}" for item in items)]
     # Column names may be anything, even a phone in a file without a header.
     text = redact("\n".join(lines))
-    in_sync(create_markdown_artifact)(markdown=text, key=artifact_key("esms-plan", run_key))
+    with _logged_errors("no artifact of the plan"):
+        in_sync(create_markdown_artifact)(markdown=text, key=artifact_key("esms-plan", run_key))
     return text
 
 
@@ -137,10 +147,10 @@ def show_run(summary: RunSummary, account: str, *, complete: bool) -> None:
         {"outcome": "not sent", "code": "", "messages": summary.not_sent},
         {"outcome": "claimed by another worker", "code": "", "messages": summary.claimed},
     ]
-    in_sync(create_table_artifact)(
-        table=[row for row in table if row["messages"]],
-        key=artifact_key("esms-run", summary.run_key),
-        description=f"Run `{redact(summary.run_key)}` as recorded in the ledger",
+    show_table(
+        artifact_key("esms-run", summary.run_key),
+        [row for row in table if row["messages"]],
+        f"Run `{redact(summary.run_key)}` as recorded in the ledger",
     )
     emit_event(
         MESSAGES_SETTLED,

@@ -4,14 +4,12 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from prefect import flow
-from prefect.artifacts import create_table_artifact
 
 from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import EsmsError
 from esms_connectors.gateway.redaction import redact
 from esms_connectors.gateway.states import DeliveryState
-from esms_connectors.prefect.artifacts import artifact_key
-from esms_connectors.prefect.async_twins import in_sync
+from esms_connectors.prefect.artifacts import artifact_key, show_table
 from esms_connectors.prefect.days import named_by_day, with_day
 from esms_connectors.prefect.delivery import wait_for_delivery
 from esms_connectors.prefect.pool import borrow_ledger
@@ -67,17 +65,17 @@ def delivery_report(
     table = [{"state": name, "messages": count} for name, count in counts.items() if count]
     if steps := told.get("steps"):
         table = [{"people": name.replace("_", " "), "count": count} for name, count in told["people"].items() if count]
-        in_sync(create_table_artifact)(
-            table=[_step_line(step) for step in steps],
-            key=artifact_key("esms-delivery-steps", run_key),
-            description=f"Steps of run `{redact(run_key)}`; late: delivered after the next step was sent",
+        show_table(
+            artifact_key("esms-delivery-steps", run_key),
+            [_step_line(step) for step in steps],
+            f"Steps of run `{redact(run_key)}`; late: delivered after the next step was sent",
         )
     else:
         table += [{"state": f"refused with code {code}", "messages": n} for code, n in run.rejected_by_code.items()]
-    in_sync(create_table_artifact)(
-        table=table,
-        key=artifact_key("esms-delivery-result", run_key),
-        description=f"{told['final']} of {_expected(told['expected'], steps)} of run `{redact(run_key)}` final",
+    show_table(
+        artifact_key("esms-delivery-result", run_key),
+        table,
+        f"{told['final']} of {_expected(told['expected'], steps)} of run `{redact(run_key)}` final",
     )
     if delivered_share is not None and not told["reached"]:
         raise DeliveryShareError(

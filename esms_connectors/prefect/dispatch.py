@@ -16,6 +16,7 @@ from esms_connectors.gateway.errors import ConfigurationError, EsmsError, Invali
 from esms_connectors.ledger import Ledger, SendState
 from esms_connectors.prefect.campaigns import ZnsCampaign, ZnsShard
 from esms_connectors.prefect.pool import Account
+from esms_connectors.prefect.retry import ServerNotReachedError, as_ours
 from esms_connectors.prefect.sending import ShardIncompleteError, oa_id_of, read_shards, send_zns_bulk
 from esms_connectors.sending.bulk import Counters, ShardResult, send_canary
 from esms_connectors.sending.guard import GuardSettings
@@ -167,16 +168,14 @@ class Dispatch:
 
     def _collect_next(self) -> None:
         shard, future = self._in_flight.popleft()
-        future.wait()
-        state = future.state
-        if state.is_completed():
+        error = _error_of(future)
+        if error is None:
             self._left.pop(shard.number, None)
             self._silence.note(answered=True)
             self._rows_done += len(shard.rows)
-            self._add_counts(shard, future.result(), passed_over=state.name == "Cached")
+            self._add_counts(shard, future.result(), passed_over=future.state.name == "Cached")
             self._progress(self._rows_done)
             return
-        error = _error_of(future)
         self._left[shard.number] = error, len(shard.rows)
         if isinstance(error, ShardIncompleteError):
             self._sent += error.counters["accepted"]
@@ -184,7 +183,8 @@ class Dispatch:
         if isinstance(error, InvalidRequestError | ConfigurationError) and not error.retryable:
             self.stopped_by = self.stopped_by or error
             raise error
-        if isinstance(error, ShardIncompleteError) and error.stops_run:
+        # Without Prefect's server each further task would fail like this one, after a minute of attempts.
+        if isinstance(error, ServerNotReachedError) or (isinstance(error, ShardIncompleteError) and error.stops_run):
             self.stopped_by = self.stopped_by or error
         silence = self._silence.note(answered=getattr(error, "answered", False))
         self.stopped_by = self.stopped_by or silence
@@ -207,7 +207,14 @@ class Dispatch:
         wait_for_claims(self._ledger, self._campaign.run_key, most=self._ledger.lease_seconds + 0.1)
 
 
-def _error_of(future: PrefectFuture[Any]) -> BaseException:
+def _error_of(future: PrefectFuture[Any]) -> BaseException | None:
+    """Wait for a task, and return its error; None if it has a result."""
+    try:
+        future.wait()
+    except Exception as error:  # noqa: BLE001 - Prefect could not run it, so it has no state
+        return as_ours(error)
+    if future.state.is_completed():
+        return None
     try:
         future.result(raise_on_failure=True)
     except BaseException as error:  # noqa: BLE001 - any error from any machine

@@ -7,7 +7,6 @@ from typing import Any, cast
 import pendulum
 from pendulum import DateTime
 from prefect import flow, task
-from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import CacheKeyFnPolicy
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext, TaskRunContext
@@ -16,8 +15,7 @@ from prefect.logging import get_run_logger
 from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.wire import VIETNAM
-from esms_connectors.prefect.artifacts import ProgressArtifact, artifact_key
-from esms_connectors.prefect.async_twins import in_sync
+from esms_connectors.prefect.artifacts import ProgressArtifact, artifact_key, show_table
 from esms_connectors.prefect.blocks.base import load_block
 from esms_connectors.prefect.blocks.warehouse import EsmsWarehouse
 from esms_connectors.prefect.campaigns import key_part
@@ -99,10 +97,10 @@ def daily_sent_messages_export(
                 failures.append(f"{window}: {_one_line(state)}")
             bar.tell(number)
     first, last = (_time(plan[name]).in_timezone(VIETNAM) for name in ("start", "end"))
-    in_sync(create_table_artifact)(
-        table=[*_counted(total), *_counted(again, "read again: ")],
-        key=artifact_key("esms-export-result", warehouse),
-        description=f"Status rows from {first.to_date_string()} to {last.to_date_string()} in Vietnam",
+    show_table(
+        artifact_key("esms-export-result", warehouse),
+        [*_counted(total), *_counted(again, "read again: ")],
+        f"Status rows from {first.to_date_string()} to {last.to_date_string()} in Vietnam",
     )
     if failures:
         raise ExportIncompleteError(

@@ -7,13 +7,13 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from prefect import flow
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import create_markdown_artifact
 from prefect.blocks.abstract import NotificationBlock
 from prefect.blocks.core import Block
 from prefect.logging import get_run_logger
 
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError, foreign_errors
-from esms_connectors.prefect.artifacts import artifact_key
+from esms_connectors.prefect.artifacts import artifact_key, show_table
 from esms_connectors.prefect.async_twins import in_sync
 from esms_connectors.prefect.blocks.base import load_block
 from esms_connectors.prefect.blocks.credentials import EsmsCredentials
@@ -145,10 +145,10 @@ def month_statement(
     with load_block(EsmsWarehouse, warehouse).open() as opened:
         statement = make_statement(opened, month, lines)
     told = statement.as_dict()
-    in_sync(create_table_artifact)(
-        table=told["lines"],
-        key=artifact_key("esms-statement", warehouse),
-        description=f"{month} compared with its invoice. " + (" · ".join(statement.problems) or "Nothing differs."),
+    show_table(
+        artifact_key("esms-statement", warehouse),
+        told["lines"],
+        f"{month} compared with its invoice. " + (" · ".join(statement.problems) or "Nothing differs."),
     )
     for problem in statement.problems:
         get_run_logger().warning("%s: %s", month, problem)

@@ -8,13 +8,33 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
+import httpx
 from prefect import Flow
 from prefect.blocks.abstract import NotificationError
 from prefect.cache_policies import NO_CACHE
+from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
 from prefect.exceptions import PrefectException
 
 from esms_connectors.gateway.errors import EsmsError, unexpected
 from esms_connectors.gateway.redaction import get_logger
+
+
+class ServerNotReachedError(EsmsError):
+    """The Prefect server did not answer what a task or flow needs from it; a retry may succeed."""
+
+    retryable = True
+
+
+def as_ours(error: Exception) -> EsmsError:
+    """What to raise instead of an error of another library; raise it outside the `except` block."""
+    # Inside our tasks only Prefect's client uses httpx, for its server.
+    if isinstance(error, httpx.HTTPError | ConcurrencySlotAcquisitionError):
+        return ServerNotReachedError(
+            f"The Prefect server did not answer ({type(error).__name__}). What was sent is recorded, and the same run "
+            "started again continues."
+        )
+    return unexpected(error)
+
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,7 +57,7 @@ def errors_in_one_line(function: Callable[P, R]) -> Callable[P, R]:
         except (PrefectException, NotificationError):
             raise
         except Exception as error:  # noqa: BLE001 - other libraries may raise anything
-            failure = unexpected(error)
+            failure = as_ours(error)
         raise failure
 
     return guarded
