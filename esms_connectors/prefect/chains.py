@@ -20,6 +20,7 @@ from esms_connectors.prefect.pool import borrow_account, borrow_ledger
 from esms_connectors.prefect.retry import TASK_OPTIONS, errors_in_one_line
 from esms_connectors.prefect.runs import run_key_or_try
 from esms_connectors.prefect.sending import guard_of
+from esms_connectors.prefect.uncached import never_cached
 from esms_connectors.prefect.validation import value_errors
 from esms_connectors.sending.bulk import BulkIncompleteError
 from esms_connectors.sending.campaign import Campaign
@@ -81,6 +82,7 @@ described(ChannelCampaign, rest=ZnsCampaign)
 _SEND_OPTIONS = {"name": "send-campaign", "task_run_name": named_by_run("send-campaign", "campaign"), **TASK_OPTIONS}
 
 
+@never_cached
 @task(**_SEND_OPTIONS)
 @errors_in_one_line
 def send_campaign(campaign: ChannelCampaign, *, plan: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -144,7 +146,7 @@ def _run(
     return journey.run(plan, rejects=rejects, on_plan=tell, sleep=sleep).as_dict()
 
 
-asend_campaign = task(**_SEND_OPTIONS)(async_twin(send_campaign.fn))
+asend_campaign = never_cached(task(**_SEND_OPTIONS)(async_twin(send_campaign.fn)))
 
 
 @flow(
@@ -170,6 +172,7 @@ def campaign(campaign: ChannelCampaign, plan: dict[str, Any] | None = None) -> A
         raise
 
 
+@never_cached
 @task(name="tell-by-ladder", **TASK_OPTIONS)
 @errors_in_one_line
 def tell_by_ladder(

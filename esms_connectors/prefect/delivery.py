@@ -33,6 +33,7 @@ from esms_connectors.prefect.pool import borrow_account, borrow_ledger
 from esms_connectors.prefect.results import DeliveryResult
 from esms_connectors.prefect.retry import TASK_OPTIONS, errors_in_one_line
 from esms_connectors.prefect.runs import time_or_now
+from esms_connectors.prefect.uncached import never_cached
 
 _OPTIONS: dict[str, Any] = {
     "name": "wait-for-delivery",
@@ -41,6 +42,7 @@ _OPTIONS: dict[str, Any] = {
 }
 
 
+@never_cached
 @task(**_OPTIONS)
 @errors_in_one_line
 def wait_for_delivery(
@@ -115,7 +117,7 @@ def wait_for_delivery(
     return cast("DeliveryResult", {**counts.as_dict(), "reached": True})
 
 
-await_for_delivery = task(**_OPTIONS)(async_twin(wait_for_delivery.fn))
+await_for_delivery = never_cached(task(**_OPTIONS)(async_twin(wait_for_delivery.fn)))
 
 
 def _started() -> pendulum.DateTime:

@@ -16,9 +16,11 @@ from esms_connectors.prefect.blocks.ledger import EsmsLedger
 from esms_connectors.prefect.pool import borrow_account, borrow_ledger
 from esms_connectors.prefect.retry import TASK_OPTIONS, errors_in_one_line
 from esms_connectors.prefect.runs import run_key_or_try, scheduled_time
+from esms_connectors.prefect.uncached import check_uncached, never_cached
 from esms_connectors.sending.operations import call_in_run, call_once, needs_ledger
 
 
+@never_cached
 @task(name="call-gateway", **TASK_OPTIONS)
 @errors_in_one_line
 def call_gateway(
@@ -68,7 +70,7 @@ def call_gateway(
         return call_in_run(account.client, operation, arguments, ledger=opened, named=named, **about)
 
 
-acall_gateway = task(name="call-gateway", **TASK_OPTIONS)(async_twin(call_gateway.fn))
+acall_gateway = never_cached(task(name="call-gateway", **TASK_OPTIONS)(async_twin(call_gateway.fn)))
 
 
 def gateway_task(operation: str, *names: str, **options: Any) -> Task[..., dict[str, Any]]:
@@ -93,5 +95,8 @@ def gateway_task(operation: str, *names: str, **options: Any) -> Task[..., dict[
         return answer
 
     call.__name__, call.__doc__ = operation, described.description
-    made: Task[..., dict[str, Any]] = task(name=operation.replace("_", "-"), **{**TASK_OPTIONS, **options})(call)
-    return made
+    name = operation.replace("_", "-")
+    if not described.reads_only:
+        check_uncached(name, options)
+    made: Task[..., dict[str, Any]] = task(name=name, **{**TASK_OPTIONS, **options})(call)
+    return made if described.reads_only else never_cached(made)

@@ -27,6 +27,7 @@ from esms_connectors.prefect.days import point_in_time
 from esms_connectors.prefect.pool import borrow_account, name_of
 from esms_connectors.prefect.results import LoadResult
 from esms_connectors.prefect.retry import TASK_OPTIONS, errors_in_one_line, is_retryable
+from esms_connectors.prefect.uncached import never_cached
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES
 
 _ANY_ASSET = "esms://sent-messages"
@@ -99,6 +100,7 @@ _OPTIONS: dict[str, Any] = {
 }
 
 
+@never_cached
 @materialize(_ANY_ASSET, **_OPTIONS)
 @errors_in_one_line
 def load_sent_messages(
@@ -192,6 +194,7 @@ def load_sent_messages(
 _SNAPSHOT_OPTIONS: dict[str, Any] = {"name": "take-snapshot", **TASK_OPTIONS}
 
 
+@never_cached
 @task(**_SNAPSHOT_OPTIONS)
 @errors_in_one_line
 def take_snapshot(
@@ -234,6 +237,6 @@ def take_snapshot(
         return take(account.client, opened, tables=asked, content=block.content)
 
 
-atake_snapshot = task(**_SNAPSHOT_OPTIONS)(async_twin(take_snapshot.fn))
+atake_snapshot = never_cached(task(**_SNAPSHOT_OPTIONS)(async_twin(take_snapshot.fn)))
 
-aload_sent_messages = materialize(_ANY_ASSET, **_OPTIONS)(async_twin(load_sent_messages.fn))
+aload_sent_messages = never_cached(materialize(_ANY_ASSET, **_OPTIONS)(async_twin(load_sent_messages.fn)))

@@ -37,6 +37,7 @@ from esms_connectors.prefect.pool import Account, borrow_account, borrow_ledger
 from esms_connectors.prefect.results import PlanResult, ShardCounts, SmsResult
 from esms_connectors.prefect.retry import TASK_OPTIONS, errors_in_one_line, is_retryable
 from esms_connectors.prefect.runs import run_key_or_try
+from esms_connectors.prefect.uncached import never_cached
 from esms_connectors.recipients import Columns, Recipients
 from esms_connectors.sending import bulk, one_sms, sms_message
 from esms_connectors.sending.bulk import Counters, ShardResult
@@ -105,6 +106,7 @@ _SHARD_OPTIONS: dict[str, Any] = {
 # --- one SMS ---------------------------------------------------------------------------------------------------------
 
 
+@never_cached
 @task(name="send-sms", **TASK_OPTIONS)
 @errors_in_one_line
 def send_sms(
@@ -191,7 +193,7 @@ def send_sms(
     return cast("SmsResult", result)
 
 
-asend_sms = task(name="send-sms", **TASK_OPTIONS)(async_twin(send_sms.fn))
+asend_sms = never_cached(task(name="send-sms", **TASK_OPTIONS)(async_twin(send_sms.fn)))
 
 
 # --- a campaign ------------------------------------------------------------------------------------------------------
@@ -266,6 +268,7 @@ def plan_zns_bulk(
 aplan_zns_bulk = task(**_PLAN_OPTIONS)(async_twin(plan_zns_bulk.fn))
 
 
+@never_cached
 @task(name="send-zns-bulk", **_SHARD_OPTIONS)
 @errors_in_one_line
 def send_zns_bulk(shard: ZnsShard, campaign: ZnsCampaign) -> ShardCounts:
@@ -330,7 +333,7 @@ def send_zns_bulk(shard: ZnsShard, campaign: ZnsCampaign) -> ShardCounts:
     }
 
 
-asend_zns_bulk = task(name="send-zns-bulk", **_SHARD_OPTIONS)(async_twin(send_zns_bulk.fn))
+asend_zns_bulk = never_cached(task(name="send-zns-bulk", **_SHARD_OPTIONS)(async_twin(send_zns_bulk.fn)))
 
 
 def _told(counters: Counters) -> str:
