@@ -381,7 +381,7 @@ def _phone(text: str | None) -> str | None:
 def _integers(values: list[Any]) -> tuple[pa.Array, list[str | None] | None]:
     """The numbers, and the texts of the values that are none; None if there are no such values."""
     with contextlib.suppress(*_ODD):
-        return pa.array(values, pa.int32()), None
+        return _whole(values, pa.int32()), None
     with contextlib.suppress(*_ODD):
         return pa.array(values, pa.string()).cast(pa.int32()), None
     numbers: list[int | None] = []
@@ -392,6 +392,16 @@ def _integers(values: list[Any]) -> tuple[pa.Array, list[str | None] | None]:
         numbers.append(int(number) if whole and number is not None else None)
         odd.append(None if whole or value is None else _storable(str(value)))
     return pa.array(numbers, pa.int32()), odd if any(odd) else None
+
+
+def _whole(values: list[Any], kind: pa.DataType) -> pa.Array:
+    """
+    Raises:
+        ValueError: a value has a decimal point, where Arrow would cut it off.
+    """
+    if float in set(map(type, values)):
+        raise ValueError("not a whole number")
+    return pa.array(values, kind)
 
 
 def _status_text(
@@ -468,6 +478,6 @@ def _times(values: list[Any]) -> tuple[pa.Array, list[str | None] | None]:
 
 def _portal_ids(values: list[Any]) -> pa.Array:
     try:
-        return pa.array(values, pa.int64()).cast(pa.string())
+        return _whole(values, pa.int64()).cast(pa.string())
     except _ODD:
         return pa.array([_storable(wire.as_text(_exact(value))) for value in values], pa.string())

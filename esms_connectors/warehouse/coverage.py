@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import pendulum
@@ -17,7 +17,7 @@ from esms_connectors.gateway.client import EsmsClient
 from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.gateway.models import SmsType
-from esms_connectors.sent_data.fetching import count_window
+from esms_connectors.sent_data.fetching import WindowCount, count_window
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES, SentWindow
 from esms_connectors.warehouse.accounts import check_account
 from esms_connectors.warehouse.contract import MESSAGES, Reader, Warehouse, WindowLoad
@@ -206,30 +206,70 @@ def compare_windows(
         WarehouseError, ConfigurationError: the warehouse is unusable, keeps phones in another form than `privacy`, or
             belongs to another account.
     """
+    differing = []
+    for number, one in enumerate(compared(client, warehouse, windows, privacy=privacy, threads=threads), start=1):
+        if not one.is_same:
+            differing.append(WindowDifference(one.window, one.loaded, one.listed))
+        if progress is not None:
+            progress(number)
+    return differing
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """
+    A window that was counted again: `loaded` rows were stored, `listed` are listed today.
+
+    Attributes:
+        load: the line of its last load.
+        is_same: nothing differs, as far as one answer shows.
+        by_number: one answer does not hold all rows, so only their number was compared.
+    """
+
+    window: SentWindow
+    load: WindowLoad | None
+    listed: int
+    is_same: bool
+    by_number: bool
+
+    @property
+    def loaded(self) -> int:
+        load = self.load
+        return 0 if load is None else load.row_count if load.count_total is None else load.count_total
+
+
+def compared(
+    client: EsmsClient,
+    warehouse: Warehouse,
+    windows: Sequence[SentWindow],
+    *,
+    privacy: Privacy | None = None,
+    threads: int = 8,
+) -> Iterator[Compared]:
+    """Count loaded windows again, in the order given; arguments and errors as in `compare_windows`."""
     privacy = privacy or Privacy()
     check_account(warehouse, client)
     asked = set(windows)
     loads = {load.window: load for load in warehouse.loads() if load.window in asked}
     for known in loads.values():
         _check_phones(known, privacy)
-    differing = []
     with ThreadPoolExecutor(threads, thread_name_prefix="esms-recount") as pool:
         try:
             counts = pool.map(lambda window: count_window(client, window), windows)
-            for number, (window, count) in enumerate(zip(windows, counts, strict=True), start=1):
-                load = loads.get(window)
-                loaded = 0 if load is None else load.row_count if load.count_total is None else load.count_total
-                same = load is not None and count.rows == loaded
-                if same and load is not None and count.digest is not None:
-                    same = privacy.digest(count.digest) == load.digest
-                if not same:
-                    differing.append(WindowDifference(window, loaded, count.rows))
-                if progress is not None:
-                    progress(number)
+            for window, count in zip(windows, counts, strict=True):
+                yield _compare(window, loads.get(window), count, privacy)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return differing
+
+
+def _compare(window: SentWindow, load: WindowLoad | None, count: WindowCount, privacy: Privacy) -> Compared:
+    by_number = count.digest is None
+    one = Compared(window, load, count.rows, is_same=False, by_number=by_number)
+    same = load is not None and count.rows == one.loaded
+    if same and load is not None and count.digest is not None:
+        same = privacy.digest(count.digest) == load.digest
+    return replace(one, is_same=same)
 
 
 def _check_phones(load: WindowLoad, privacy: Privacy) -> None:

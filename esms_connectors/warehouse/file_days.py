@@ -15,7 +15,7 @@ from esms_connectors.sent_data.windows import SentWindow
 from esms_connectors.warehouse.contract import MESSAGES
 from esms_connectors.warehouse.file_tables import FileTables, Partition, in_partition
 from esms_connectors.warehouse.known_keys import NEAR
-from esms_connectors.warehouse.merge_sql import FINAL
+from esms_connectors.warehouse.merge_sql import REMOVE_DOUBLES
 from esms_connectors.warehouse.moved_rows import MovedRows, SentOn
 
 if TYPE_CHECKING:
@@ -24,14 +24,8 @@ if TYPE_CHECKING:
 _TIME = pa.timestamp("us", tz="UTC")
 
 
-# A row stored on two days, as by two loads at once: the final one is kept, else the one that changed last.
-_REMOVE_DOUBLES = f"""
-DELETE FROM {MESSAGES} WHERE rowid IN (SELECT rowid FROM (
-    SELECT rowid, row_number() OVER (PARTITION BY row_key ORDER BY state IN ({FINAL}) DESC, load_number DESC) AS place
-    FROM {MESSAGES} WHERE row_key IN (
-        SELECT row_key FROM {MESSAGES} WHERE {{here}}
-        INTERSECT SELECT row_key FROM {MESSAGES} WHERE NOT ({{here}}))
-) WHERE place > 1)
+_ON_TWO_DAYS = f"""
+SELECT row_key FROM {MESSAGES} WHERE {{here}} INTERSECT SELECT row_key FROM {MESSAGES} WHERE NOT ({{here}})
 """
 
 
@@ -86,7 +80,8 @@ class OtherDays(MovedRows):
             self.joined.append(one)
             self.versions |= self._tables.versions(one)
             self._tables.fill(self._connection, MESSAGES, one, self._scratch)
-            done = self._connection.execute(_REMOVE_DOUBLES.format(here=in_partition(one))).fetchall()
+            twice = _ON_TWO_DAYS.format(here=in_partition(one))
+            done = self._connection.execute(REMOVE_DOUBLES.format(twice=twice, overlap="")).fetchall()
             self.removed_doubles |= bool(done[0][0])
 
     def _lock(self, one: Partition) -> None:

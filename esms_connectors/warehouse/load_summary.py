@@ -126,7 +126,8 @@ class LoadSummary(LoadCounts):
         skipped: windows already loaded by an interrupted pull.
         follow_up: counts of earlier windows that were read again.
         recounted: earlier windows whose rows were counted again.
-        recounts_differing: those of them whose count differed, so that they were read again.
+        recounts_differing: those of them that were read again: their rows differed, or could not be compared by one
+            call for a week.
         seconds: total duration.
     """
 
@@ -142,7 +143,7 @@ class LoadSummary(LoadCounts):
         text += f"; {counted(self.skipped, 'window was', 'windows were')} there already" if self.skipped else ""
         text += f"; read again: {self.follow_up}" if self.follow_up.windows else ""
         if self.recounted:
-            text += f"; {counted(self.recounted, 'window')} counted again, {self.recounts_differing:,} of them differed"
+            text += f"; {counted(self.recounted, 'window')} counted again, {self.recounts_differing:,} of them read again"
         return text
 
     def as_dict(self) -> dict[str, object]:

@@ -20,9 +20,9 @@ from esms_connectors.sent_data.windows import ALL_SMS_TYPES, CLOSED_AFTER, SentW
 from esms_connectors.warehouse.accounts import claim_account
 from esms_connectors.warehouse.arrow_memory import system_allocator
 from esms_connectors.warehouse.contract import MergeCounts, Warehouse, WindowLoad
-from esms_connectors.warehouse.coverage import compare_windows
+from esms_connectors.warehouse.coverage import WindowDifference, compared
 from esms_connectors.warehouse.load_summary import LoadIncompleteError, LoadProgress, LoadSummary
-from esms_connectors.warehouse.planning import MAX_AGE, MOST_DAYS, Clock, LoadPlan, is_closed, plan_load
+from esms_connectors.warehouse.planning import MAX_AGE, MOST_DAYS, Clock, LoadPlan, is_closed, is_final_look, plan_load
 from esms_connectors.warehouse.privacy import Privacy
 from esms_connectors.warehouse.spool import WindowSpool
 
@@ -114,8 +114,8 @@ def load_planned(
     claim_account(warehouse, client, _milliseconds(now()), same_account=same_account)
     for note in plan.notes:
         logger.info("%s: %s", warehouse.name, note)
-    differing = recount_windows(client, warehouse, plan.recounts, privacy=privacy, threads=threads, now=now)
-    again = [*plan.follow_up, *differing]
+    recounted = recount_windows(client, warehouse, plan.recounts, privacy=privacy, threads=threads, now=now)
+    again = [*plan.follow_up, *recounted]
     failure: LoadIncompleteError | None = None
     try:
         summary = load_windows(
@@ -131,7 +131,7 @@ def load_planned(
         )
     except LoadIncompleteError as error:
         failure, summary = error, error.summary
-    summary.recounted, summary.recounts_differing = len(plan.recounts), len(differing)
+    summary.recounted, summary.recounts_differing = len(plan.recounts), len(recounted)
     if failure is not None:
         raise failure
     return summary
@@ -149,11 +149,13 @@ def recount_windows(
     """
     Count the rows of loaded windows again, one call each; if one answer holds all rows, compare the rows as well.
 
+    A window of more rows is compared by their number only, so it is also read again once, after a week.
+
     Args:
         windows: such as `LoadPlan.recounts`. Unchanged windows are recorded as counted.
 
     Returns:
-        The windows that differ and must be read again.
+        The windows that must be read again.
 
     Raises:
         GatewayError, NotSentError, OutcomeUnknownError: the gateway refused or did not answer; call again later.
@@ -161,12 +163,18 @@ def recount_windows(
     """
     if not windows:
         return []
-    found = compare_windows(client, warehouse, windows, privacy=privacy, threads=threads)
-    differing = {one.window for one in found}
+    again: list[SentWindow] = []
+    for one in compared(client, warehouse, windows, privacy=privacy, threads=threads):
+        if not one.is_same:
+            logger.info("%s; reading it again", WindowDifference(one.window, one.loaded, one.listed))
+        elif one.by_number and one.load is not None and is_final_look(one.load, now()):
+            logger.info("%s: %s as before; reading them again after a week", one.window, counted(one.listed, "row"))
+        else:
+            continue
+        again.append(one.window)
+    differing = frozenset(again)
     warehouse.note_counted([one for one in windows if one not in differing], counted_at=_milliseconds(now()))
-    for one in found:
-        logger.info("%s; reading it again", one)
-    return [window for window in windows if window in differing]
+    return again
 
 
 def load_windows(

@@ -133,6 +133,16 @@ SENT_WHEN_CHUNK_WAS = " AND stored.sent_at BETWEEN $sent_from AND $sent_to"
 
 NEW = "esms_verdict WHERE verdict = 'new'"
 
+# A table without a key can hold a row twice: under two days that were loaded at once, or that list it with different
+# times of sending, both final, so that the merge of neither searches the other. The final one stays, else the latest.
+REMOVE_DOUBLES = f"""
+DELETE FROM {MESSAGES} WHERE rowid IN (SELECT rowid FROM (
+    SELECT rowid, row_number() OVER (PARTITION BY row_key ORDER BY state IN ({FINAL}) DESC, load_number DESC) AS place
+    FROM {MESSAGES} AS stored WHERE row_key IN ({{twice}}) {{overlap}}
+) WHERE place > 1)
+"""
+FOUND_TWICE = "SELECT row_key FROM esms_verdict GROUP BY row_key HAVING count(*) > 1"
+
 COUNT_VERDICTS = "SELECT verdict, count(*) FROM esms_verdict GROUP BY verdict"
 
 NOTE = f"""

@@ -47,6 +47,7 @@ from esms_connectors.warehouse.merge_sql import (
     ERASE_KEYS,
     ERASED,
     FLAG,
+    FOUND_TWICE,
     INSERT,
     INSERT_ALL,
     INSERT_UNLESS_THERE,
@@ -65,6 +66,7 @@ from esms_connectors.warehouse.merge_sql import (
     PLAN_AGAIN,
     PLANNED,
     PUT_ANEW,
+    REMOVE_DOUBLES,
     REMOVE_REPLACED,
     REPLACED,
     SENT_WHEN_CHUNK_WAS,
@@ -206,6 +208,9 @@ class _ChunkMerge:
         """
         for _ in range(2):
             judged = self._session.keep(VERDICT, JUDGE.format(overlap=where), **self._parameters)
+            if judged > chunk.num_rows and self._session.prunes_by_window:
+                self._session.change(REMOVE_DOUBLES.format(twice=FOUND_TWICE, overlap=where), **self._parameters)
+                judged = self._session.keep(VERDICT, JUDGE.format(overlap=where), **self._parameters)
             _expect(judged, chunk.num_rows, "judged")
             here = Counter(dict(self._session.read(COUNT_VERDICTS)))
             if not here["other"]:

@@ -242,6 +242,12 @@ def _is_recount_due(load: WindowLoad, present: DateTime) -> bool:
     return any(seen < load.read_at + after - _UNPUNCTUAL <= present for after in RECOUNT_AFTER)
 
 
+def is_final_look(load: WindowLoad, present: DateTime) -> bool:
+    """Whether this recount is the last one of the window, and it was never read as late as this after its end."""
+    week = RECOUNT_AFTER[-1] - _UNPUNCTUAL
+    return load.read_at is not None and load.read_at + week <= present and load.read_at < load.window.end + week
+
+
 def _supersedes(other: WindowLoad, load: WindowLoad) -> bool:
     """Whether `other` is larger, contains this window and was read later, as the last pull of the current day does."""
     return (

@@ -126,9 +126,10 @@ def test_a_recount_costs_one_call_a_window_each_day_for_a_week(
         recounted.append(nightly(duckdb_only).recounted)
         costs.append(asked(gateway) - before)
         gateway.advance(days=1, seconds=-20)
-    # The day itself: three pages and the count behind them. Then one call for each empty day, and for each recount.
-    assert costs == [4, 2, 3, 4, 5, 6, 7, 8, 8]
-    assert recounted == [0, 1, 2, 3, 4, 5, 6, 7, 7]
+    # The day itself: three pages and the count behind them. Then one call for each empty day, and for each recount. The
+    # last recount of a day that no single answer holds is followed by its pages, and these by a week of recounts.
+    assert costs == [4, 2, 3, 4, 5, 6, 7, 8 + 4, 9]
+    assert recounted == [0, 1, 2, 3, 4, 5, 6, 7, 8]
 
 
 @pytest.mark.in_turn
@@ -157,6 +158,26 @@ def test_as_many_rows_but_others_are_noticed_where_one_answer_holds_them_all(
     gateway.advance(days=1)
     summary = nightly(duckdb_only)
     assert (summary.recounts_differing, summary.follow_up.inserted) == (1, 1)
+    # What has left the sent data stays in the table.
+    assert duckdb_only.messages() == rows_at(gateway)
+
+
+def test_as_many_rows_but_others_are_noticed_within_a_week_where_no_answer_holds_them_all(
+    gateway: Emulator, duckdb_only: Place, nightly: Any
+) -> None:
+    """Their number is the same each night; the day is read once more behind the last recount, and no more after it."""
+    gateway.populate(600, start=DAY.add(seconds=1), end=NEXT.subtract(seconds=60))
+    nightly(duckdb_only)
+    gateway.state.unlisted.add(7)
+    gateway.insert_message(DAY.add(hours=5), send_status=5, send_result=1)
+    gateway.set_status(gateway.state.rows[9].ReferenceId, 5, 0)
+    read_again = []
+    for _ in range(12):
+        gateway.advance(days=1)
+        summary = nightly(duckdb_only)
+        read_again.append((summary.recounts_differing, summary.follow_up.inserted, summary.follow_up.changed))
+    assert [day for day, (windows, *_) in enumerate(read_again, start=1) if windows] == [7]
+    assert read_again[6] == (1, 1, 1)
     # What has left the sent data stays in the table.
     assert duckdb_only.messages() == rows_at(gateway)
 

@@ -72,3 +72,17 @@ def test_digits_of_an_id_that_comes_as_a_long_float_are_kept() -> None:
     body = b'{"CodeResult": "100", "CountTotal": 2, "SentData": [' + row % b"9007199254740993.0" + b", "
     page = reader.columns(reader.read(body + row % b"9007199254740992.0" + b"]}"))
     assert page.batch["message_id"].to_pylist() == ["9007199254740993", "9007199254740992"]
+
+
+def test_a_decimal_point_is_not_cut_off() -> None:
+    """Arrow does so when numbers become whole ones; a status of 5 and a result of 1 would be final."""
+    reader = PageReader()
+    row = b'{"ReferenceId": "a%d", "Phone": "0901000001", "SellPrice": 1, "SmsType": %s, "SendStatus": %s, '
+    row += b'"SendResult": %s, "SmsId": %s}'
+    body = b'{"CodeResult": "100", "CountTotal": 2, "SentData": [' + row % (1, b"2.5", b"5.5", b"1.5", b"1.5") + b", "
+    page = reader.columns(reader.read(body + row % (2, b"2.0", b"5.0", b"1.0", b"17.0") + b"]}"))
+    names = ("portal_id", "sms_type", "send_status", "send_result", "state", "status_text")
+    assert list(zip(*(page.batch[name].to_pylist() for name in names), strict=True)) == [
+        ("1.5", None, None, None, "undocumented", "5.5/1.5; sms_type=2.5"),
+        ("17", 2, 5, 1, "delivered", None),
+    ]

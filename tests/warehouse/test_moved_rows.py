@@ -56,6 +56,21 @@ def test_three_days_that_list_the_same_rows(shared_target: Target) -> None:
     assert set(shared_target.messages()) == {key_of(1), key_of(2)}
 
 
+@pytest.mark.in_turn
+@pytest.mark.parametrize("sent_at", [3, None])
+def test_an_id_that_is_final_on_three_days_keeps_none_of_them_out(shared_target: Target, sent_at: int | None) -> None:
+    """Each day has its own time of sending, or none; the one between the others is loaded last."""
+    far = SentWindow(25, NEXT_WINDOW.end, NEXT_WINDOW.end.add(days=1))
+    for minute, (window, status) in enumerate([(WINDOW, FAILED), (far, DELIVERED), (NEXT_WINDOW, DELIVERED)]):
+        sent = None if sent_at is None else window.start.add(hours=sent_at)
+        rows = [row(1, status, window, sent_at=sent), row(2 + minute, window=window, sent_at=sent)]
+        counts = merge(shared_target, rows, window=window, minute=minute)
+    assert counts.inserted == 1
+    assert {key: one["state"] for key, one in shared_target.messages("state").items()} == {
+        key_of(n): "delivered" for n in (1, 2, 3, 4)
+    }
+
+
 @pytest.fixture
 def lake(tmp_path: Path) -> Path:
     return tmp_path / "lake"

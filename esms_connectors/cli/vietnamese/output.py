@@ -262,7 +262,7 @@ OUTPUT = {
     ),
     "{n} windows were there already": "{n} khoảng thời gian đã có sẵn",
     "read again: {counts}": "đọc lại: {counts}",
-    "{n} windows counted again, {n2} of them differed": "đếm lại {n} khoảng thời gian, {n2} có khác biệt",
+    "{n} windows counted again, {n2} of them read again": "đếm lại {n} khoảng thời gian, trong đó đọc lại {n2}",
     "into         {place}": "vào          {place}",
     "into {place}": "vào {place}",
     "delivered": "đã đến",
