@@ -25,7 +25,8 @@ START, END = (
 )
 SUFFIXES = (".md", ".json", ".csv", ".parquet", ".html", ".xlsx")
 
-# Two months, so that the report has a previous period: 85 % delivered after one hour, 10 % failed, 2 % open.
+# Two months, so that the report has a previous period: 85 % delivered after one hour, 10 % failed, 2 % open. One load
+# a day.
 _ROWS = """
 INSERT INTO esms_sent_messages
 SELECT 'm' || i || ':0' || (900000000 + i), 'm' || i, '0' || (900000000 + i % 99999999),
@@ -35,13 +36,14 @@ SELECT 'm' || i || ':0' || (900000000 + i), 'm' || i, '0' || (900000000 + i % 99
     CASE WHEN i % 100 < 85 THEN 'delivered' WHEN i % 100 < 95 THEN 'failed' WHEN i % 100 < 98 THEN 'rejected'
         ELSE 'pending' END,
     sent, '1', date_trunc('day', sent), date_trunc('day', sent) + INTERVAL '1 day', sent + INTERVAL '1 minute',
-    sent + INTERVAL '1 hour', NULL, 1
+    sent + INTERVAL '1 hour', NULL, 1 + floor(i * {step} / 86400000)
 FROM (SELECT i, TIMESTAMPTZ '2026-09-30 17:00:00+00' + (i * {step}) * INTERVAL '1 millisecond' AS sent
     FROM {series}) AS numbers
 """
 _HISTORY = """
 INSERT INTO esms_status_history
-SELECT row_key, changed_at + (i % 1800) * INTERVAL '1 second', 'sent', state, 7, 2, send_status, send_result, true, 1
+SELECT row_key, changed_at + (i % 1800) * INTERVAL '1 second', 'sent', state, 7, 2, send_status, send_result, true,
+    load_number
 FROM (SELECT *, row_number() OVER () AS i FROM esms_sent_messages WHERE state <> 'pending') AS final
 """
 _LOADS = """

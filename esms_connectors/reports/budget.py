@@ -84,7 +84,7 @@ def budget_tables(
         coverage = coverage_of(loads, month, now)
         listed = None
         if coverage.windows and coverage.complete:
-            listed = measure_whole(reader, month)[0].known_cost
+            listed = measure_whole(reader, month).measures.known_cost
         else:
             notes.append(Note("budget_month", {"month": charged.name}))
         rows.append(_row("budget.month", charged.name, budgets.month, listed, charged.vnd))

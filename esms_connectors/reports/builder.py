@@ -182,7 +182,8 @@ class _ReportBuilder:
         self._counts = counts
         self._chains = chains
         self._budgets = budgets
-        self._whole, self._unpriced, self._regressed = measure_whole(reader, period)
+        self._found = measure_whole(reader, period)
+        self._whole = self._found.measures
 
     def report(
         self, before: Period, loads: Sequence[WindowLoad], sources: tuple[str, ...], *, with_phones: bool
@@ -191,11 +192,11 @@ class _ReportBuilder:
         followed = outcomes
         if self._counts is not None and self._counts.campaigns:
             followed = outcomes_of_campaigns(self._reader, self._period.start, sorted(self._counts.campaigns))
-        speeds, speed = measure_speed(self._reader, self._period)
         coverage_before = coverage_of(loads, before, self._now)
         whole_before = coverage_before.windows > 0 and coverage_before.complete
         # Missing data of this period would be shown as a change, too.
         comparable = whole_before and self._coverage.complete
+        speeds, speed = measure_speed(self._reader, self._period, self._found)
         funnel, losses = funnel_tables(self._counts, followed)
         tables = [
             funnel,
@@ -225,8 +226,9 @@ class _ReportBuilder:
     def _headline(self, before: Period | None, speed: Speed) -> Iterator[Figure]:
         now, then, speed_then = self._whole, None, None
         if before is not None:
-            then, _, _ = measure_whole(self._reader, before)
-            _, speed_then = measure_speed(self._reader, before)
+            found = measure_whole(self._reader, before)
+            then = found.measures
+            _, speed_then = measure_speed(self._reader, before, found)
 
         def figure(name: str, kind: Kind, *, more_is_better: bool | None = None) -> Figure:
             return Figure(name, kind, _figure(now, name), None if then is None else _figure(then, name), more_is_better)
@@ -252,10 +254,10 @@ class _ReportBuilder:
             notes.append(Note("open", {"messages": self._whole.open}, warning=True))
         if not self._whole.messages:
             notes.append(Note("nothing"))
-        if self._unpriced:
-            notes.append(Note("unpriced", {"messages": self._unpriced}))
-        if self._regressed:
-            notes.append(Note("regressed", {"messages": self._regressed}))
+        if self._found.unpriced:
+            notes.append(Note("unpriced", {"messages": self._found.unpriced}))
+        if self._found.regressed:
+            notes.append(Note("regressed", {"messages": self._found.regressed}))
         if why_not_compared:
             notes.append(Note(why_not_compared))
         yield from sorted(notes, key=lambda note: not note.warning)

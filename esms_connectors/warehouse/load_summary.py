@@ -143,7 +143,9 @@ class LoadSummary(LoadCounts):
         text += f"; {counted(self.skipped, 'window was', 'windows were')} there already" if self.skipped else ""
         text += f"; read again: {self.follow_up}" if self.follow_up.windows else ""
         if self.recounted:
-            text += f"; {counted(self.recounted, 'window')} counted again, {self.recounts_differing:,} of them read again"
+            text += (
+                f"; {counted(self.recounted, 'window')} counted again, {self.recounts_differing:,} of them read again"
+            )
         return text
 
     def as_dict(self) -> dict[str, object]:

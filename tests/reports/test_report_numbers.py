@@ -414,6 +414,19 @@ def test_time_to_final_is_until_a_load_saw_it(make_place: MakePlace, address: st
     assert {one.name: one.value for one in report.headline}["median"] == expected[0]
 
 
+def test_a_message_that_became_final_twice_is_counted_once(make_place: MakePlace, duckdb_address: str) -> None:
+    """Two days list it, each from waiting to delivered; a DuckDB file holds it under both, with two history lines."""
+    place = make_place(duckdb_address)
+    for day in (0, 4):
+        for hour, status in ((10, WAITING), (12, DELIVERED)):
+            at = MONDAY.add(days=day, hours=hour)
+            place.merge(day_window(day), [row(1, status, MONDAY.add(days=day, hours=9))], at)
+    for end, messages in ((1, 1), (5, 2)):
+        report = place.report(MONDAY, MONDAY.add(days=end))
+        assert report.tables["speed"].rows == (("type.25", 1, *[3 * 3600] * 3),)
+        assert report.headline[0].value == messages
+
+
 @pytest.mark.in_turn
 @pytest.mark.parametrize("sent_at", [None, datetime(1, 1, 1, tzinfo=UTC), MONDAY.subtract(days=400)])
 def test_a_message_without_a_usable_time_is_counted_on_the_day_it_was_created(
