@@ -1,10 +1,8 @@
 """The flow `zns_campaign`: plan, approval, sending in shards, result."""
 
-import os
 import time
 from collections.abc import Mapping
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, Literal, cast
 
 from prefect import flow
@@ -24,6 +22,7 @@ from esms_connectors.prefect.campaigns import ZnsCampaign
 from esms_connectors.prefect.days import named_by_day
 from esms_connectors.prefect.dispatch import Dispatch
 from esms_connectors.prefect.hours import wait_for_hours
+from esms_connectors.prefect.local_files import in_container
 from esms_connectors.prefect.pool import borrow_account, borrow_ledger, runs_here
 from esms_connectors.prefect.results import CampaignResult
 from esms_connectors.prefect.retry import errors_in_one_line
@@ -87,7 +86,7 @@ def zns_campaign(
     logger = get_run_logger()
     runs_here()
     campaign = campaign.of_this_run().as_approved(plan)
-    _warn_of_local_storage(campaign.ledger)
+    _warn_of_local_results()
     started = time.monotonic()
     # The approved plan must be the one that is sent, also after a suspension or a retry.
     options: dict[str, Any] = (
@@ -175,23 +174,12 @@ def _tell_of_plan(plan: Mapping[str, Any], run_key: str) -> str:
     return show_plan(plan, run_key)
 
 
-def _warn_of_local_storage(ledger: str | None) -> None:
-    """Warn if the ledger or results are files in a container, which are lost when it is removed."""
-    if not (os.environ.get("KUBERNETES_SERVICE_HOST") or any(map(Path.exists, map(Path, _CONTAINER_MARKS)))):
-        return
-    logger = get_run_logger()
-    if ledger is None and not os.environ.get("ESMS_LEDGER"):
-        logger.warning(
-            "The ledger is a file in this container and will be lost with it. Save an EsmsLedger block for a "
-            "PostgreSQL, and name it in the campaign: then no rerun can send twice."
-        )
+def _warn_of_local_results() -> None:
+    """Warn if results are files in a container, which are lost when it is removed."""
     context = FlowRunContext.get()
     storage = context.result_store.result_storage if context is not None else None
-    if isinstance(storage, LocalFileSystem):
-        logger.warning(
+    if in_container() and isinstance(storage, LocalFileSystem):
+        get_run_logger().warning(
             "Results are kept in this container and will be lost with it. A rerun then asks the ledger for every row, "
             "which is safe, only slower."
         )
-
-
-_CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from pathlib import Path
@@ -9,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from esms_connectors.gateway.errors import ConfigurationError
 
+_CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")
 # Folders that process workers create for a run, and runners for fetched code; both are deleted when it ends.
 _MADE_FOR_A_RUN = re.compile(r"tmp[^/]{8}prefect|runner_storage")
 
@@ -39,6 +41,22 @@ def check_stored(path: Path | None, what: str) -> None:
             f"{what} is the relative path {path}, which is another file in each working folder. Save it again with an "
             "absolute path, or from Python, which makes the path absolute."
         )
+
+
+def in_container() -> bool:
+    """Whether this process runs in a container."""
+    return bool(os.environ.get("KUBERNETES_SERVICE_HOST")) or any(map(os.path.exists, _CONTAINER_MARKS))
+
+
+def is_lost_with_container(path: Path | None) -> bool:
+    """Whether a file is removed with the container of this process; one on a volume is not."""
+    return path is not None and in_container() and not _is_on_volume(path)
+
+
+def _is_on_volume(path: Path) -> bool:
+    absolute = path.absolute()
+    folder = next(one for one in (absolute, *absolute.parents) if one.exists())
+    return folder.stat().st_dev != Path(absolute.anchor).stat().st_dev
 
 
 def local_file(target: str) -> Path | None:

@@ -18,8 +18,17 @@ from esms_connectors import ConfigurationError, EsmsError, InvalidRequestError
 from esms_connectors.emulator import DEMO_API_KEY, Emulator
 from esms_connectors.emulator.faults import code
 from esms_connectors.ledger import Ledger
-from esms_connectors.prefect import EsmsCredentials, ZnsCampaign, plan_zns_bulk, send_zns_bulk, zns_campaign
+from esms_connectors.prefect import (
+    EsmsCredentials,
+    ZnsCampaign,
+    local_files,
+    plan_zns_bulk,
+    send_sms,
+    send_zns_bulk,
+    zns_campaign,
+)
 from esms_connectors.prefect.approval import Approval, ApprovalTimeoutError
+from esms_connectors.prefect.local_files import is_lost_with_container
 from esms_connectors.prefect.sending import read_shards
 
 # --- people, limits, mistakes ----------------------------------------------------------------------------------------
@@ -279,6 +288,7 @@ def test_in_a_container_the_flow_warns_once_of_what_will_be_lost(
 ) -> None:
     """Results in its files are only slower to do without; a ledger there is worth a warning of its own."""
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setattr(local_files, "_is_on_volume", lambda path: path.parent == tmp_path)
     campaign = make_campaign(3)
     zns_campaign(campaign)
     assert caplog.text.count("Results are kept in this container") == 1
@@ -289,3 +299,14 @@ def test_in_a_container_the_flow_warns_once_of_what_will_be_lost(
     again = campaign.model_copy(update={"ledger": None, "run_key": campaign.run_key + "-again"})
     assert zns_campaign(again)["accepted"] == 3
     assert caplog.text.count("The ledger is a file in this container") == 1
+    caplog.clear()
+    monkeypatch.setattr(local_files, "_is_on_volume", lambda _: False)
+    flow(lambda: send_sms(phone_of(9), "x", credentials=campaign.credentials, ledger=campaign.ledger), name="one")()
+    assert caplog.text.count("The ledger is a file in this container") == 1
+
+
+def test_a_volume_is_a_file_system_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the file is there yet or not."""
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    assert [is_lost_with_container(path) for path in (None, Path("/dev/ledger.sqlite"))] == [False, False]
+    assert is_lost_with_container(Path("/not-there/ledger.sqlite"))

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from pathlib import Path
 
+from prefect.exceptions import MissingContextError
+from prefect.logging import get_run_logger
 from pydantic import Field, SecretStr
 
+from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.ledger import Ledger
 from esms_connectors.ledger.addresses import absolute_ledger_url, ledger_file
 from esms_connectors.ledger.storage import LEASE_SECONDS
 from esms_connectors.prefect.blocks.base import EsmsBlock
-from esms_connectors.prefect.local_files import check_lasts, check_stored
+from esms_connectors.prefect.local_files import check_lasts, check_stored, is_lost_with_container
+
+logger = get_logger(__name__)
 
 
 class EsmsLedger(EsmsBlock):
@@ -64,6 +71,7 @@ class EsmsLedger(EsmsBlock):
         if self._block_document_id is not None:
             check_stored(file, f"The ledger of block {self._block_document_name}")
         check_lasts(file, "The ledger")
+        _warn_if_lost(file)
         secret = self.phone_secret.get_secret_value() if self.phone_secret else None
         return Ledger.open(url, create=create, phone_secret=secret or None, lease_seconds=self.lease_seconds)
 
@@ -81,5 +89,22 @@ def open_default_ledger(*, create: bool = True) -> Ledger:
         ConfigurationError: it cannot be used, or is a file that would be deleted after the run.
     """
     url = os.environ.get("ESMS_LEDGER") or None
-    check_lasts(ledger_file(url), "The ledger")
+    file = ledger_file(url)
+    check_lasts(file, "The ledger")
+    _warn_if_lost(file)
     return Ledger.from_env(url, create=create)
+
+
+def _warn_if_lost(file: Path | None) -> None:
+    if is_lost_with_container(file):
+        _logger().warning(
+            "The ledger is a file in this container and will be lost with it, so another container may send again. Put "
+            "it on a volume, or name an EsmsLedger block with a PostgreSQL URL."
+        )
+
+
+def _logger() -> logging.Logger | logging.LoggerAdapter[logging.Logger]:
+    try:
+        return get_run_logger()
+    except MissingContextError:
+        return logger
