@@ -150,6 +150,7 @@ class _Memory:
     def __init__(self, operator: BaseOperator, context: Context) -> None:
         self._tasks = operator.dag.task_dict if operator.has_dag() else None
         self._family = _joined(_parts_of(context, ""))
+        self._instance: Any = context["ti"]
         self._store: Any = context.get("task_state_store")  # None before Airflow 3.3
         self._lock = threading.Lock()
         self._known: dict[str, None] | None = None
@@ -170,7 +171,15 @@ class _Memory:
 
     def is_gone(self, run_key: str) -> bool:
         task_id = run_key.removeprefix(self._family).partition("#")[0]
-        return self._tasks is not None and task_id not in self._tasks
+        return self._tasks is not None and task_id not in self._tasks and self._is_removed(task_id)
+
+    def _is_removed(self, task_id: str) -> bool:
+        """Whether Airflow has removed the task from the run: a DAG file may contain only the task that is running."""
+        get_task_states = getattr(self._instance, "get_task_states", None)
+        if get_task_states is None:
+            return True
+        states = get_task_states(self._instance.dag_id, task_ids=[task_id], run_ids=[self._instance.run_id])
+        return all(state in (None, "removed") for of_run in states.values() for state in of_run.values())
 
     def _runs(self) -> dict[str, None]:
         if self._known is None:

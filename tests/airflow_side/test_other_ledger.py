@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,22 @@ def test_a_task_that_was_renamed_sends_nothing_again(
     assert gateway.deliveries_by_phone() == {PHONE: 1}
     try_it("group.send", run_key="another")
     assert gateway.deliveries_by_phone() == {PHONE: 2}
+
+
+@pytest.mark.parametrize(("state", "again"), [("success", True), ("removed", False)])
+def test_a_dag_file_with_only_the_running_task_sends(
+    connect: Callable[..., None], runs: Runs, gateway: Emulator, ledger_url: str, state: str, again: bool
+) -> None:
+    """As `get_parsing_context` allows: Airflow knows which tasks the run has."""
+    connect({"ledger_url": ledger_url})
+    for task_id in ("first", "second"):
+        with DAG("campaigns", schedule=None):
+            operator = of_one_sms(task_id=task_id)
+        instance = replace(runs.instance, task_id=task_id)
+        instance.get_task_states = lambda dag_id, task_ids, run_ids: {run_ids[0]: {task_ids[0]: state}}
+        with nullcontext() if again or task_id == "first" else pytest.raises(EsmsError, match="renamed"):
+            Runs(instance=instance)(operator)
+    assert gateway.deliveries_by_phone() == {PHONE: 1 + again}
 
 
 def test_a_new_task_beside_the_old_one_sends(
