@@ -169,7 +169,12 @@ class DeliveryGoal:
     def judge(
         self, counts: DeliveryCounts, *, now: DateTime | None = None, deadline: DateTime | None = None
     ) -> Verdict:
-        """The verdict on `counts`; TIMED_OUT only if the goal is neither reached nor unreachable."""
+        """
+        The verdict on `counts`.
+
+        Args:
+            now, deadline: aware; from the deadline on TIMED_OUT, if the goal is neither reached nor unreachable.
+        """
         total = counts.total
         if self.delivered_share is not None:
             wanted = _least(self.delivered_share, total)
@@ -391,6 +396,9 @@ class PollBackoff:
 
         Args:
             chance: a random number in [0, 1]; half of the wait is jitter, so that many waiters do not poll at once.
+
+        Raises:
+            EsmsError: `error` itself, if it is not retryable or is the last one that is tolerated.
         """
         self.failures += 1
         if not error.retryable or self.failures >= self.max_failures:

@@ -226,6 +226,10 @@ class Emulator:
         Run `hook(call)` around every call of a function (`*` = all), outside the lock, in the thread of the call.
 
         A hook may use everything here: insert rows while a client pages, change a status, move the clock.
+
+        Args:
+            hook: called with the call.
+            when: before the call is processed, or after it, before its answer is sent.
         """
         with self._hook_lock:
             self._hooks[when, function].append(hook)
@@ -245,7 +249,7 @@ class Emulator:
         return self.state.accounts[api_key]
 
     def set_balance(self, balance_vnd: Decimal | int, api_key: str = DEMO_API_KEY) -> None:
-        """Set the balance of the account."""
+        """Set the balance of the account, in VND."""
         with self.state.lock:
             self.account(api_key).balance_vnd = Decimal(balance_vnd)
 
@@ -260,7 +264,12 @@ class Emulator:
             self.state.blocked_phones.add(phone)
 
     def change_template(self, template_id: str, api_key: str = DEMO_API_KEY, **changes: Any) -> None:
-        """Change a ZNS template from now on: `status`, `quality`, `daily_quota`, `params` ... (see `ZnsTemplate`)."""
+        """
+        Change a ZNS template from now on: `status`, `quality`, `daily_quota`, `params` ... (see `ZnsTemplate`).
+
+        Raises:
+            KeyError: no such template.
+        """
         with self.state.lock:
             templates = self.account(api_key).templates
             if template_id not in templates:
@@ -268,7 +277,12 @@ class Emulator:
             templates[template_id] = replace(templates[template_id], **changes)
 
     def change_official_account(self, oa_id: str, api_key: str = DEMO_API_KEY, **changes: Any) -> None:
-        """Change an OA from now on: `active`, `daily_quota`, `quality` ... (see `OfficialAccount`)."""
+        """
+        Change an OA from now on: `active`, `daily_quota`, `quality` ... (see `OfficialAccount`).
+
+        Raises:
+            KeyError: no such OA.
+        """
         with self.state.lock:
             accounts = self.account(api_key).official_accounts
             if oa_id not in accounts:
@@ -276,7 +290,12 @@ class Emulator:
             accounts[oa_id] = replace(accounts[oa_id], **changes)
 
     def advance(self, seconds: float = 0.0, *, minutes: float = 0.0, hours: float = 0.0, days: float = 0.0) -> None:
-        """Move a `VirtualClock` forward; messages progress accordingly."""
+        """
+        Move a `VirtualClock` forward; messages progress accordingly.
+
+        Raises:
+            TypeError: the emulator uses the real clock. ValueError: a negative sum.
+        """
         if not isinstance(self.clock, VirtualClock):
             raise TypeError("this emulator uses the real clock; give it a VirtualClock to move time")
         self.clock.advance(seconds, minutes=minutes, hours=hours, days=days)
@@ -297,7 +316,16 @@ class Emulator:
         return insert_message(self.state, created_ms, phone, **details)
 
     def set_status(self, message_id: str, send_status: int, send_result: int, *, phone: str | None = None) -> None:
-        """Set the status of a message (or of one phone of a shared id); its own progress ends there."""
+        """
+        Set the status of a message; its own progress ends there.
+
+        Args:
+            send_status, send_result: as the gateway lists them: 5 and 1 for delivered, 5 and 0 for failed.
+            phone: only the message to this phone (in its `0...` form), if several share the id.
+
+        Raises:
+            KeyError: no such message.
+        """
         with self.state.lock:
             numbers = self.state.numbers_of(message_id)
             if not numbers:
@@ -331,7 +359,12 @@ class Emulator:
         return self.state.messages()
 
     def message(self, message_id: str) -> Message:
-        """The message with this id (the first one of a shared id)."""
+        """
+        The message with this id (the first one of a shared id).
+
+        Raises:
+            KeyError: no such message.
+        """
         with self.state.lock:
             self.state.settle()
             numbers = self.state.numbers_of(message_id)

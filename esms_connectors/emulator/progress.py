@@ -74,10 +74,16 @@ class VirtualClock:
         self._now_ms = moment_ms(start)
 
     def now_ms(self) -> int:
+        """Milliseconds since 1970."""
         return self._now_ms
 
     def advance(self, seconds: float = 0.0, *, minutes: float = 0.0, hours: float = 0.0, days: float = 0.0) -> None:
-        """Move forward; the sum of the arguments must not be negative."""
+        """
+        Move forward by the sum of the arguments.
+
+        Raises:
+            ValueError: it is negative.
+        """
         step = round((seconds + 60 * minutes + 3600 * hours + 86400 * days) * 1000)
         if step < 0:
             raise ValueError("a clock cannot run backwards")
@@ -85,6 +91,7 @@ class VirtualClock:
             self._now_ms += step
 
     def sleep(self, seconds: float) -> None:
+        """Move forward at once, for code that takes a `sleep` function."""
         self.advance(seconds)
 
     @property

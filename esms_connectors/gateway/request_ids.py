@@ -62,6 +62,9 @@ def make_request_id(*parts: str | int | None) -> str:
 
     Returns:
         40 characters, lower-case letters and digits.
+
+    Raises:
+        InvalidRequestError: there is no part.
     """
     if not parts:
         raise InvalidRequestError("A request id needs at least one part that says what the message is.", field="parts")

@@ -159,7 +159,16 @@ class Ledger(LedgerQueries):
         return [row for row in connection.execute(self._sql.look, asked) if row.request_id not in ours]
 
     def date(self, claims: Sequence[Claim], first_attempt: DateTime, *, worker: str) -> None:
-        """Set the time of the first attempt of rows that were claimed before the gateway's time was known."""
+        """
+        Set the time of the first attempt of rows that were claimed before the gateway's time was known.
+
+        Args:
+            claims: those of `worker`; rows that were in doubt before keep their time.
+            first_attempt: a lower bound, by the gateway's clock.
+
+        Raises:
+            LedgerError: the database does not answer; also for every other method.
+        """
         rows = json.dumps([{"request_id": claim.request_id} for claim in claims if not claim.in_doubt])
         with self._writing() as connection:
             connection.execute(
@@ -180,6 +189,13 @@ class Ledger(LedgerQueries):
         A row that another worker has taken over is only settled by proof of acceptance. A row in doubt that could not
         be sent, or was refused because of the account, stays unknown, because that says nothing about its earlier
         attempt.
+
+        Args:
+            settlements: one for each row; empty changes nothing.
+            worker: the one that claimed the rows.
+
+        Returns:
+            The new state by request id; it differs from that of the settlement for the rows named above.
         """
         from esms_connectors.ledger.sqlite_fast_path import settle_accepted
 
@@ -231,7 +247,15 @@ class Ledger(LedgerQueries):
         Allow rows to be sent again, whatever their state: a person decided so, and the ledger records the reason.
 
         The next call of the run sends them with a new request id. Rows claimed by a live worker are not released.
-        Returns the number of rows released.
+
+        Args:
+            reason: recorded with each row, 300 characters at most.
+
+        Returns:
+            The number of rows released.
+
+        Raises:
+            InvalidRequestError: there is no reason.
         """
         if not reason.strip():
             raise InvalidRequestError("Give a reason: a second message to the same person needs one.", field="reason")

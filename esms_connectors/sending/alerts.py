@@ -76,6 +76,7 @@ class AlertEvent:
     occurrence: str | int | None = None
 
     def request_id(self, phone: str) -> str:
+        """The request id of the event's message to this phone: the same on every try and in every process."""
         return make_request_id("alert", *self.subject, self.what, self.occurrence, phone)
 
 

@@ -212,6 +212,14 @@ class Channel(ABC):
         """
         Send the claimed rows.
 
+        Args:
+            claims, recipients: of the same rows, in the same order; at most `chunk_size`.
+            campaign: that of the run, as the gateway returns it in the sent data.
+            may_send: asked just before each request leaves; on False the rows are certainly not sent.
+
+        Returns:
+            A settlement for every claim; a lost answer is an unknown outcome, never an error.
+
         Raises:
             InvalidRequestError: they cannot be sent as they are; never because of the gateway or the network.
         """

@@ -51,7 +51,17 @@ class SingleChannel(Channel):
 
     @abstractmethod
     def submit(self, client: EsmsClient, recipient: Recipient, campaign: str, request_id: str) -> Submission:
-        """Send one message with `client`; raises the client's errors."""
+        """
+        Send one message.
+
+        Args:
+            client: checks the permission to send before each attempt; use no other.
+            campaign: as in `send`.
+            request_id: of the row, at most 50 characters; the same if the row is sent again.
+
+        Raises:
+            GatewayError, NotSentError, OutcomeUnknownError, InvalidRequestError: as the client raises them.
+        """
 
     def send(
         self, claims: Sequence[Claim], recipients: Sequence[Recipient], campaign: str, may_send: MaySend

@@ -100,20 +100,24 @@ class GuardSettings:
         return replace(self, **caps, max_cost_vnd=None, max_cost_month_vnd=None)
 
     def hours_policy(self, message_class: MessageClass) -> HoursPolicy:
+        """What happens to a message of this class outside its hours."""
         if self.hours is not None:
             return self.hours
         policy: HoursPolicy = getattr(self, f"{message_class.value}_hours")
         return policy
 
     def open_hours(self, message_class: MessageClass) -> OpenHours:
+        """The hours in Vietnam in which a message of this class may arrive."""
         hours: OpenHours = getattr(self, f"{message_class.value}_open")
         return hours
 
     def cap(self, message_class: MessageClass) -> int | None:
+        """Messages of this class that a phone may get in `cap_hours`; None for no limit."""
         most: int | None = getattr(self, f"{message_class.value}_cap")
         return most
 
     def suppresses(self, message_class: MessageClass) -> bool:
+        """Whether the suppression list holds back messages of this class."""
         return self.suppression and (
             self.suppress_care or message_class in (MessageClass.ADVERTISING, MessageClass.PROMOTION)
         )
