@@ -110,5 +110,5 @@ def sensor_look() -> Iterator[Figure]:
     with client_of(Counting(Emulator())) as client:
         sent = client.send_customer_care_sms("0901234567", "Xin chao quy khach", "Baotrixemay")
         Counting.calls = 0
-        DeliveryPoller(target_of_ids([sent.message_id or ""])).look(client)
+        DeliveryPoller(target_of_ids([sent.message_id or ""])).poll(client)
     yield Figure("one look of a deferred sensor", Counting.calls, "requests", 1)

@@ -90,9 +90,9 @@ class AlertLadderOperator(SendingOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         with self.working():
-            return self._tell(context)
+            return self._send(context)
 
-    def _tell(self, context: Context) -> dict[str, Any]:
+    def _send(self, context: Context) -> dict[str, Any]:
         from contextlib import ExitStack
 
         from esms_connectors.airflow.arguments import checked_text

@@ -84,7 +84,7 @@ class EsmsNotifier(BaseNotifier):
     def notify(self, context: Context) -> None:
         from esms_connectors.airflow.framework import conf
 
-        hook = EsmsHook(self._told("esms_conn_id", context) or DEFAULT_CONN_ID)
+        hook = EsmsHook(self._rendered("esms_conn_id", context) or DEFAULT_CONN_ID)
         settings = hook.settings()
         overtime = conf.getfloat("core", "task_success_overtime", fallback=20.0)
         with hook.get_conn(timeouts=_timeouts()) as client:
@@ -93,7 +93,7 @@ class EsmsNotifier(BaseNotifier):
     async def async_notify(self, context: Context) -> None:
         from esms_connectors.sending.alerts import PATIENCE_SECONDS
 
-        hook = EsmsHook(self._told("esms_conn_id", context) or DEFAULT_CONN_ID)
+        hook = EsmsHook(self._rendered("esms_conn_id", context) or DEFAULT_CONN_ID)
         settings = await hook.asettings()
         client = await hook.aget_conn(timeouts=_timeouts())
         try:
@@ -111,9 +111,9 @@ class EsmsNotifier(BaseNotifier):
         task_id = about.task_id if self.once_per == "task" else None
         result = send_alert(
             client,
-            self._told("phones", context) or settings.alert_phones,
-            self._told("text", context),
-            self._told("brandname", context) or settings.brandname,
+            self._rendered("phones", context) or settings.alert_phones,
+            self._rendered("text", context),
+            self._rendered("brandname", context) or settings.brandname,
             event=AlertEvent((namespace(), about.dag_id, about.run_id, task_id), about.what, about.cleared),
             fallback=about.text,
             send_at=end_of_quiet_hours(self.quiet_hours, machine_clock.now()),
@@ -124,7 +124,7 @@ class EsmsNotifier(BaseNotifier):
         if result.failure is not None:
             raise result.failure
 
-    def _told(self, name: str, context: Context) -> Any:
+    def _rendered(self, name: str, context: Context) -> Any:
         """An argument with its templates rendered; None if that fails, so that the alert is not lost."""
         value = getattr(self, name)
         if value is None:

@@ -59,7 +59,7 @@ def senders_of(sent: object) -> list[Sender]:
     return list(found.values())
 
 
-def _all_told(senders: Sequence[Sender], sent: Any, results: Sequence[object], context: Context) -> bool:
+def _all_returned(senders: Sequence[Sender], sent: Any, results: Sequence[object], context: Context) -> bool:
     """Whether every sender returned a result; for mapped tasks Airflow passes only the results that exist."""
     if isinstance(sent, list | tuple) and None in sent:
         return False
@@ -90,7 +90,7 @@ def poller_of_sent(
         AirflowSkipException: nothing was sent. InvalidRequestError, ConfigurationError: as in `poller_of_results`.
     """
     results = results_of(sent)
-    if not senders or (results and _all_told(senders, sent, results, context)):
+    if not senders or (results and _all_returned(senders, sent, results, context)):
         return poller_of_results(results, opened)
     if not own_ledger and (theirs := [one.task_id for one in senders if one.own_ledger]):
         raise InvalidRequestError(

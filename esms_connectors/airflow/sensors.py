@@ -237,7 +237,7 @@ class DeliveryStatusSensor(EsmsTask, BaseSensorOperator):
         poller, backoff = self._poller_and_backoff(context)
         try:
             with EsmsHook(self.esms_conn_id).get_conn() as client:
-                counts = poller.look(client, now=_now())
+                counts = poller.poll(client, now=_now())
         except EsmsError as error:
             try:
                 backoff.after_failure(error)

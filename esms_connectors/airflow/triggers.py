@@ -96,7 +96,7 @@ class DeliveryStatusTrigger(BaseTrigger):
             while True:
                 try:
                     # In a thread: the client blocks, and one blocked trigger stalls every other one.
-                    counts = await asyncio.to_thread(poller.look, client)
+                    counts = await asyncio.to_thread(poller.poll, client)
                     wait = backoff.after_answer()
                 except EsmsError as error:
                     wait = backoff.after_failure(error, chance=random.random())

@@ -27,7 +27,7 @@ def status(run_key: str, ledger_url: str | None, base_url: str | None, sandbox: 
       esms status march-campaign
     """
     with open_ledger(ledger_url) as ledger, open_client(base_url, sandbox) as client:
-        counts = poller_of_run(ledger, run_key).look(client, now=machine_clock.now())
+        counts = poller_of_run(ledger, run_key).poll(client, now=machine_clock.now())
     if as_json:
         print_json(counts.as_dict())
     else:

@@ -117,7 +117,7 @@ def person(
         for one in written:
             echo(one)
         return
-    _tell(record.as_dict())
+    _print_record(record.as_dict())
 
 
 @click.command("find")
@@ -166,7 +166,7 @@ def find(
     print_table(table)
 
 
-def _tell(told: dict[str, Any]) -> None:
+def _print_record(told: dict[str, Any]) -> None:
     """Print one line per row."""
     for place, tables in told["places"].items():
         echo(place)

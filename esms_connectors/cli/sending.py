@@ -207,7 +207,7 @@ def run_campaign(
         how: dict[str, Any] = {"rejects": rejects, "watch": watch, "on_plan": tell, "progress": bar.show}
         with _flags_named():
             if journey is not None:
-                print_chain(journey.run(approved, told=_Told(bar), **how), as_json=as_json)
+                print_chain(journey.run(approved, told=_ChainProgress(bar), **how), as_json=as_json)
                 return
             result = campaign.send(approved, **how)
     if as_json:
@@ -290,7 +290,7 @@ def _read_plan(file: TextIO) -> Mapping[str, Any]:
     return plan
 
 
-class _Told:
+class _ChainProgress:
     """Prints the progress of a chain whenever it has changed."""
 
     def __init__(self, bar: _Bar) -> None:

@@ -35,7 +35,7 @@ class ChainPoller:
         self._known: dict[str, Mapping[str, Seen]] = {}
         self._counts = DeliveryCounts(expected)
 
-    def look(self, client: EsmsClient, *, now: DateTime | None = None) -> DeliveryCounts:
+    def poll(self, client: EsmsClient, *, now: DateTime | None = None) -> DeliveryCounts:
         """
         Poll every step once; uses the gateway's clock and ignores `now`.
 

@@ -75,20 +75,20 @@ class SpanWatch:
         for start, (due, wait) in tuple(self._held.items()):
             if due is not None and now < due:
                 continue
-            if (settled := self._look(client, start, now)) is not None:
+            if (settled := self._read_span(client, start, now)) is not None:
                 del self._held[start]
                 return settled
             self._held[start] = (now + wait, min(2 * wait, _LONGEST_WAIT))
         while self.cursor + self._step <= now - CLOSED_AFTER:
             start = self.cursor
-            settled = self._look(client, start, now)
+            settled = self._read_span(client, start, now)
             self.cursor = start + self._step
             if settled is not None:
                 return settled
             self._held[start] = (None, _FIRST_WAIT)
         return None
 
-    def _look(self, client: EsmsClient, start: DateTime, now: DateTime) -> Settled | None:
+    def _read_span(self, client: EsmsClient, start: DateTime, now: DateTime) -> Settled | None:
         end = start + self._step
         counts = _counts(client, start, end, self._sms_types, self._campaign)
         return None if counts.open and now - end < self._give_up_after else Settled(start, end, counts)

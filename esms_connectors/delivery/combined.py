@@ -18,7 +18,7 @@ class CombinedPoller:
     def __init__(self, pollers: Sequence[Poller]) -> None:
         self.pollers = tuple(pollers)
 
-    def look(self, client: EsmsClient, *, now: DateTime | None = None) -> DeliveryCounts:
+    def poll(self, client: EsmsClient, *, now: DateTime | None = None) -> DeliveryCounts:
         """
         Poll everything that is open, and count.
 
@@ -28,7 +28,7 @@ class CombinedPoller:
         for poller in self.pollers:
             before = poller.counts()
             if before.open or not before.total:
-                poller.look(client, now=now)
+                poller.poll(client, now=now)
         return self.counts()
 
     def counts(self) -> DeliveryCounts:

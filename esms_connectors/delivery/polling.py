@@ -2,7 +2,7 @@
 Polls the delivery of messages: what to query next, what is final, when to stop.
 
     poller = DeliveryPoller(target_of_run(ledger, run_key))
-    while (verdict := goal.judge(poller.look(client))) is Verdict.WAIT: ...
+    while (verdict := goal.judge(poller.poll(client))) is Verdict.WAIT: ...
 
 Nothing here sleeps or depends on a framework, except for `wait_for_delivery`, a blocking loop. All calls only read, so
 after a restart polling can start from scratch.
@@ -226,7 +226,7 @@ StatusQuery = StateQuery | ReportsQuery | SentDataQuery
 class Poller(Protocol):
     """An object that can be polled until its messages are final."""
 
-    def look(self, client: EsmsClient, *, now: DateTime | None = None) -> DeliveryCounts:
+    def poll(self, client: EsmsClient, *, now: DateTime | None = None) -> DeliveryCounts:
         """Poll everything that is open once, and count."""
 
     def counts(self) -> DeliveryCounts:
@@ -235,7 +235,7 @@ class Poller(Protocol):
 
 class DeliveryPoller:
     """
-    The states known so far. `look` polls everything that is open once; final messages are not queried again.
+    The states known so far. `poll` polls everything that is open once; final messages are not queried again.
 
     Takes about 100 bytes per message, 100 MB for a million.
     """
@@ -261,7 +261,7 @@ class DeliveryPoller:
             return [ReportsQuery(tuple(ids), self.target.oa_id)]
         return [StateQuery(one) for one in ids]
 
-    def look(self, client: EsmsClient, *, now: DateTime | None = None) -> DeliveryCounts:
+    def poll(self, client: EsmsClient, *, now: DateTime | None = None) -> DeliveryCounts:
         """
         Poll once, and count.
 
@@ -483,7 +483,7 @@ def wait_for_delivery(
     poller: Poller = DeliveryPoller(target) if isinstance(target, DeliveryTarget) else target
     while True:
         try:
-            counts = poller.look(client, now=now())
+            counts = poller.poll(client, now=now())
         except EsmsError as error:
             if now() >= deadline:
                 return check_verdict(Verdict.TIMED_OUT, poller.counts(), goal)

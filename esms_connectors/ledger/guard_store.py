@@ -93,6 +93,6 @@ class GuardStore:
         """In the transaction of a claim, see `row_checks.apply`."""
         return row_checks.apply(rules, self._database, connection, run_key, records, charged)
 
-    def take_back(self, connection: Connection, request_ids: Sequence[str]) -> None:
-        """In the transaction of a settlement, see `spend.take_back`."""
-        spend.take_back(self._database, connection, request_ids)
+    def refund(self, connection: Connection, request_ids: Sequence[str]) -> None:
+        """In the transaction of a settlement, see `spend.refund`."""
+        spend.refund(self._database, connection, request_ids)

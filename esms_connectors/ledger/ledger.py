@@ -107,9 +107,9 @@ class Ledger(LedgerQueries):
             **window_parameters(self._engine.dialect.name, times or times_of(self._now())),
         }
         with self._writing() as connection:
-            claimed = self._take(connection, records, parameters)
+            claimed = self._claim_rows(connection, records, parameters)
             ours = {request_id for request_id, *_ in claimed}
-            others = [] if len(ours) == len(records) else self._look_at_others(connection, records, parameters, ours)
+            others = [] if len(ours) == len(records) else self._read_unclaimed(connection, records, parameters, ours)
             for other in others:
                 # Raised inside the transaction, which rolls back the claims.
                 index = index_of[other.request_id]
@@ -136,7 +136,7 @@ class Ledger(LedgerQueries):
             left_in_doubt=len(left_out.in_doubt),
         )
 
-    def _take(
+    def _claim_rows(
         self, connection: Connection, records: Sequence[Mapping[str, Any]], parameters: Mapping[str, Any]
     ) -> Sequence[Any]:
         """Request id, generation, doubt and former charge of the claimed rows."""
@@ -146,7 +146,7 @@ class Ledger(LedgerQueries):
             return [(record["request_id"], 0, 0, None) for record in records]
         return connection.execute(self._sql.claim, {**parameters, "rows": json.dumps(records)}).fetchall()
 
-    def _look_at_others(
+    def _read_unclaimed(
         self,
         connection: Connection,
         records: Sequence[Mapping[str, Any]],
@@ -218,7 +218,7 @@ class Ledger(LedgerQueries):
         states = {request_id: SendState(state) for request_id, state in settled}
         costless = [one for one, state in states.items() if state in (SendState.REJECTED, SendState.NOT_SENT)]
         if costless:
-            self.guard.take_back(connection, costless)
+            self.guard.refund(connection, costless)
         return states
 
     def give_back(self, claims: Iterable[Claim], *, worker: str) -> None:

@@ -19,7 +19,7 @@ class Pace:
     def __init__(self, database: GuardDatabase) -> None:
         self._database = database
 
-    def take_turn(self, run_key: str, rows: int, now: DateTime, *, per_hour: int) -> float:
+    def reserve_turn(self, run_key: str, rows: int, now: DateTime, *, per_hour: int) -> float:
         """Reserve a slot for this number of rows; returns the seconds from `now` until it begins."""
         moment = milliseconds(now)
         statement = sa.text(

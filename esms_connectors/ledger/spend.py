@@ -72,7 +72,7 @@ def charge(
     _add(connection, {("run", run_key): asked, ("month", month): asked})
 
 
-def take_back(database: GuardDatabase, connection: Connection, request_ids: Sequence[str]) -> None:
+def refund(database: GuardDatabase, connection: Connection, request_ids: Sequence[str]) -> None:
     """Refund rows that this transaction settles as permanently refused or certainly not sent."""
     rows = {"rows": json.dumps([{"request_id": one} for one in request_ids])}
     chosen = f"request_id IN (SELECT request_id FROM {database.given(request_id='text')}) AND charged_vnd IS NOT NULL"

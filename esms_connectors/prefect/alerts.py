@@ -46,7 +46,7 @@ def alert_hook(notification: str = "default", text: str | None = None) -> Callab
 
     def tell_by_sms(flow: Any, flow_run: Any, state: Any) -> Any:
         def tell() -> None:
-            _tell_of_run(notification, text, flow, flow_run, state)
+            _alert_about_run(notification, text, flow, flow_run, state)
 
         try:
             asyncio.get_running_loop()
@@ -57,7 +57,7 @@ def alert_hook(notification: str = "default", text: str | None = None) -> Callab
     return tell_by_sms
 
 
-def _tell_of_run(notification: str, text: str | None, flow: Any, run: Any, state: Any) -> None:
+def _alert_about_run(notification: str, text: str | None, flow: Any, run: Any, state: Any) -> None:
     of_task = hasattr(run, "flow_run_id")
     logger = task_run_logger(run) if of_task else flow_run_logger(run)
     flow_run_id = (run.flow_run_id if of_task else None) or run.id

@@ -64,14 +64,14 @@ class ProgressArtifact:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._tell()
+        self._write()
 
-    def tell(self, done: int) -> None:
+    def update(self, done: int) -> None:
         self._done = done
         if time.monotonic() >= self._next_at:
-            self._tell()
+            self._write()
 
-    def _tell(self) -> None:
+    def _write(self) -> None:
         if self._artifact is None:
             return
         began = time.monotonic()

@@ -99,7 +99,7 @@ def zns_campaign(
     if made["sandbox"]:
         # A sandbox run must not share receipts and ledger entries with the real run.
         campaign = campaign.model_copy(update={"run_key": sandbox_run_key(campaign.run_key)})
-    text = _tell_of_plan(checked, campaign.run_key)
+    text = _report_plan(checked, campaign.run_key)
     if (
         approval != "none"
         and checked["to_send"]
@@ -120,7 +120,7 @@ def zns_campaign(
         # A block may have been changed while a person looked at the plan.
         check_message(checked, campaign.channel_with(account.client, oa_id_of(campaign, account.block)), planned_key)
         look_at_account(ledger, account.client, campaign.run_key)
-        dispatch = Dispatch(campaign, made, ledger, window=shards_at_a_time, progress=bar.tell, stop=account.stop)
+        dispatch = Dispatch(campaign, made, ledger, window=shards_at_a_time, progress=bar.update, stop=account.stop)
         came_to_its_end = False
         try:
             dispatch.send_canary(account, guard_of(campaign, account.block))
@@ -165,7 +165,7 @@ def zns_campaign(
     return cast("CampaignResult", result)
 
 
-def _tell_of_plan(plan: Mapping[str, Any], run_key: str) -> str:
+def _report_plan(plan: Mapping[str, Any], run_key: str) -> str:
     logger = get_run_logger()
     for problem in (*plan["rows"]["notes"], *plan["problems"]):
         logger.warning("%s", problem)

@@ -98,7 +98,7 @@ def wait_for_delivery(
         logger = get_run_logger()
 
         def tell(counts: DeliveryCounts) -> None:
-            bar.tell(counts.final)
+            bar.update(counts.final)
             logger.info("%s", counts)
 
         try:

@@ -95,7 +95,7 @@ def daily_sent_messages_export(
                 counts.update({name: loaded[name] for name in _LOADED} | loaded["states"])
             else:
                 failures.append(f"{window}: {_one_line(state)}")
-            bar.tell(number)
+            bar.update(number)
     first, last = (_time(plan[name]).in_timezone(VIETNAM) for name in ("start", "end"))
     show_table(
         artifact_key("esms-export-result", warehouse),

@@ -165,7 +165,7 @@ def load_sent_messages(
             threads=threads,
             # Another task may be loading its own window of the same pull.
             resume=False,
-            progress=lambda progress: bar.tell(int(1000 * progress.share_done)),
+            progress=lambda progress: bar.update(int(1000 * progress.share_done)),
         )
         label = account.block.account
     told: dict[str, Any] = summary.as_dict()

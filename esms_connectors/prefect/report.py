@@ -96,7 +96,7 @@ def sent_messages_report(
     )
     if notifying is not None:
         subject, lines = message_of(report, files, language)
-        _tell(notifying, "\n".join(lines), subject)
+        _notify(notifying, "\n".join(lines), subject)
     summary = summary_of(report, language)
     for warning in summary["warnings"]:
         get_run_logger().warning("%s", warning)
@@ -180,7 +180,7 @@ def _notification_block(name: str) -> NotificationBlock:
     return block
 
 
-def _tell(block: NotificationBlock, body: str, subject: str) -> None:
+def _notify(block: NotificationBlock, body: str, subject: str) -> None:
     """Prefect's blocks have a sync form of `notify`; in third-party blocks it may be a coroutine."""
     notify: Any = block.notify
     told = in_sync(notify)(body, subject) if hasattr(notify, "aio") else notify(body, subject)

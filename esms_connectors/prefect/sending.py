@@ -313,7 +313,7 @@ def send_zns_bulk(shard: ZnsShard, campaign: ZnsCampaign) -> ShardCounts:
             guard=rules,
             price_vnd=price_for_budget(channel, rules, campaign.price_vnd),
         )
-    told = _told(summary.counters)
+    told = _in_words(summary.counters)
     if not summary.complete:
         because = f" Stopped: {summary.stopped_by}" if summary.stopped_by else ""
         raise ShardIncompleteError(
@@ -336,7 +336,7 @@ def send_zns_bulk(shard: ZnsShard, campaign: ZnsCampaign) -> ShardCounts:
 asend_zns_bulk = never_cached(task(name="send-zns-bulk", **_SHARD_OPTIONS)(async_twin(send_zns_bulk.fn)))
 
 
-def _told(counters: Counters) -> str:
+def _in_words(counters: Counters) -> str:
     names = {
         "accepted": "accepted",
         "rejected": "rejected",

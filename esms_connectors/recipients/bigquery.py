@@ -49,12 +49,12 @@ def credentials_error(error: BaseException) -> ConfigurationError | None:
 
 
 def _oauth_reason(error: BaseException) -> str:
-    said = error.args[1] if len(error.args) > 1 else None
-    reason = said.get("error") if isinstance(said, dict) else None
+    given = error.args[1] if len(error.args) > 1 else None
+    reason = given.get("error") if isinstance(given, dict) else None
     return f" ({reason})" if isinstance(reason, str) and reason.isidentifier() else ""
 
 
-def said(error: BaseException) -> str | None:
+def error_text(error: BaseException) -> str | None:
     """BigQuery's answer, without words that may quote a row; None if there was no answer."""
     inner: Any = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
     errors = getattr(inner, "errors", None)

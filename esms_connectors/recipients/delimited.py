@@ -43,7 +43,7 @@ def source_error(source: str, what: str) -> InvalidRequestError:
     return InvalidRequestError(f"{source} {what}.", field="source")
 
 
-def _looked_in(path: object) -> str:
+def _searched_folder(path: object) -> str:
     """The folder in which a local file was looked for; empty for an address, which may hold a password."""
     if not isinstance(path, str) or "://" in path or not os.path.dirname(os.path.abspath(path)):
         return ""
@@ -56,7 +56,7 @@ def reading(source: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise source_error(source, f"does not exist{_looked_in(error.filename)}") from None
+        raise source_error(source, f"does not exist{_searched_folder(error.filename)}") from None
     except IsADirectoryError:
         raise source_error(source, "is a folder, not a file") from None
     except (EOFError, zlib.error) as error:

@@ -85,7 +85,7 @@ class OutputFile:
         """The temporary file: UTF-8 with a BOM, which Excel needs to read Vietnamese."""
         if self.local is not None and self.local.is_dir():
             raise InvalidRequestError(f"{self._what} {self.local} is a folder.", field=self._field)
-        with self._told("written"):
+        with self._write_errors("written"):
             if self.local is not None:
                 self.local.parent.mkdir(parents=True, exist_ok=True)
             # mkstemp creates it with mode 0600.
@@ -105,7 +105,7 @@ class OutputFile:
             keep_old: an existing file with other content is renamed to `NAME.old`, even if nothing was written.
         """
         try:
-            with self._told("written"):
+            with self._write_errors("written"):
                 if self._file is not None:
                     self._file.close()
                 if self._aside is None or not keep_old or not self._same(self._aside):
@@ -163,7 +163,7 @@ class OutputFile:
             shutil.copyfileobj(made, there, 1 << 20)
 
     @contextmanager
-    def _told(self, what: str) -> Iterator[None]:
+    def _write_errors(self, what: str) -> Iterator[None]:
         """Report errors of disks and stores in one line of ours: their messages hold addresses and signatures."""
         failure = ""
         try:

@@ -80,7 +80,7 @@ def _open_duckdb(source: SqlQuery, columns: Sequence[str] | None) -> Iterator[Ro
             batches = found.to_arrow_reader(_BATCH)
             names = tuple(batches.schema.names)
             check_names("The query", names, columns)
-            yield Rows("The query", names, _told_by_database(batch_rows(batches, "The query", pyarrow), duckdb.Error))
+            yield Rows("The query", names, _database_errors(batch_rows(batches, "The query", pyarrow), duckdb.Error))
     except duckdb.Error as error:
         raise _sql_error(error) from None
 
@@ -102,7 +102,7 @@ def _duckdb_query(source: SqlQuery) -> tuple[str, dict[str, object]]:
     return _NAMED.sub(placed, source.query), dict(source.parameters)
 
 
-def _told_by_database(rows: Iterator[RawRow], error_class: type[Exception]) -> Iterator[RawRow]:
+def _database_errors(rows: Iterator[RawRow], error_class: type[Exception]) -> Iterator[RawRow]:
     try:
         yield from rows
     except error_class as error:
@@ -150,12 +150,12 @@ def _narrowed(row: Sequence[object], wide: Container[int]) -> list[object]:
 def _sql_error(error: Any, url: object = "") -> EsmsError:
     if isinstance(error, ImportError):
         return _no_driver(url, error.name or "of this database")
-    said = getattr(error, "orig", None) or error
+    cause = getattr(error, "orig", None) or error
     words = None
-    if type(said).__module__.startswith("google."):
-        if found := bigquery.credentials_error(said):
+    if type(cause).__module__.startswith("google."):
+        if found := bigquery.credentials_error(cause):
             return found
-        words = bigquery.said(said)
+        words = bigquery.error_text(cause)
     return InvalidRequestError(f"The query failed: {words or database_words(error)}.", field="source")
 
 

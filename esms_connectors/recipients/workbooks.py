@@ -214,8 +214,8 @@ class _CalamineWorkbook:
         self._closing = weakref.finalize(self, _end, self._process)
         self._closing.atexit = False  # the process ends by itself with this one
         try:
-            self._ask(file.read())
-            self.sheets = [SheetInfo(name, hidden) for name, hidden in self._ask(("sheets",))]
+            self._request(file.read())
+            self.sheets = [SheetInfo(name, hidden) for name, hidden in self._request(("sheets",))]
             if not self.sheets:
                 raise WorkbookError("has no worksheet")
         except BaseException:
@@ -226,20 +226,20 @@ class _CalamineWorkbook:
         self._closing()
 
     def merged(self, sheet: str) -> list[MergedRange]:
-        ranges = self._ask(("merged", sheet))
+        ranges = self._request(("merged", sheet))
         return [MergedRange(top + 1, left, bottom + 1, right) for (top, left), (bottom, right) in ranges]
 
     def rows(self, sheet: str) -> Iterator[SheetRow]:
-        reading, left_out = self._ask(("begin", sheet))
+        reading, left_out = self._request(("begin", sheet))
         # Rows start at the first row, cells at the first column that is not empty.
         before = [None] * left_out
         number = 0
-        while found := self._ask(("rows", reading)):
+        while found := self._request(("rows", reading)):
             for cells in found:
                 number += 1
                 yield SheetRow(number, [*before, *map(sheet_value, cells)], False)
 
-    def _ask(self, question: object) -> Any:
+    def _request(self, question: object) -> Any:
         """Calamine's answer, with errors in our words."""
         late = threading.Event()
 

@@ -81,19 +81,19 @@ def check_senders(
     """What the gateway reports about the named senders; those that are None are not checked. Sends nothing."""
     findings = []
     if brandname:
-        findings.append(_asked("brandname", client.list_brandnames, lambda known: _brandname(brandname, known)))
+        findings.append(_finding_of("brandname", client.list_brandnames, lambda known: _brandname(brandname, known)))
     if oa_id:
-        findings.append(_asked("OA", client.list_oas, lambda known: _oa(oa_id, known)))
-        findings.append(_asked("OA quota", lambda: client.get_oa_quota(oa_id), _quota))
-        findings.append(_asked("OA quality", lambda: client.get_oa_quality(oa_id), _quality))
+        findings.append(_finding_of("OA", client.list_oas, lambda known: _oa(oa_id, known)))
+        findings.append(_finding_of("OA quota", lambda: client.get_oa_quota(oa_id), _quota))
+        findings.append(_finding_of("OA quality", lambda: client.get_oa_quality(oa_id), _quality))
     if template_id and oa_id:
-        findings.append(_asked("template", lambda: client.get_zns_template(template_id, oa_id), _template))
+        findings.append(_finding_of("template", lambda: client.get_zns_template(template_id, oa_id), _template))
     elif template_id:
         findings.append(Finding("template", None, f"{template_id}: give its OA too, because a template belongs to one"))
     return findings
 
 
-def _asked(name: str, ask: Callable[[], _Answer], judge: Callable[[_Answer], tuple[bool | None, str]]) -> Finding:
+def _finding_of(name: str, ask: Callable[[], _Answer], judge: Callable[[_Answer], tuple[bool | None, str]]) -> Finding:
     try:
         return Finding(name, *judge(ask()))
     except GatewayError as error:

@@ -343,7 +343,7 @@ class Run:
         left = [*self._unsettled(recipients)] if self._in_doubt and not self.channel.frozen else recipients
         try:
             self._run_guard.wait_for_turn(left, lambda: self.stopped_by is not None)
-            channel = self._run_guard.look(recipients[0].row_key)
+            channel = self._run_guard.channel_for(recipients[0].row_key)
             while left:
                 left = self._claim_and_send(number, left, channel)
         except GuardStopError as stop:
@@ -412,7 +412,7 @@ class Run:
     def _send_in_doubt(self, claims: list[Claim], recipients: list[Recipient], times: Times) -> ChunkOutcome:
         """Send them as a separate chunk, which a stop or the permitted hours may hold back like any other."""
         try:
-            channel = self._run_guard.look(recipients[0].row_key)
+            channel = self._run_guard.channel_for(recipients[0].row_key)
         except GuardStopError as stop:
             self._stop(stop)
             self.ledger.give_back(claims, worker=self.worker)

@@ -223,12 +223,12 @@ class PageQueue:
         for place, part in enumerate(self.parts):
             if place == 0:
                 while part.asked < part.last_page and len(part.pages) < self._most_in_flight:
-                    self._ask(part)
+                    self._request(part)
                 continue
             if part.asked == 1 and part.pages[0].done() and part.pages[0].exception() is None:
                 self.learn_last_page(part, part.pages[0].result())
             while part.asked < part.last_page and ahead < self._most_in_flight:
-                self._ask(part)
+                self._request(part)
                 ahead += 1
             if ahead >= self._most_in_flight:
                 return
@@ -257,7 +257,7 @@ class PageQueue:
         """The next page of the part at the head, in order."""
         self.fetch_ahead()
         if not part.pages:
-            self._ask(part)
+            self._request(part)
         page = part.pages.popleft()
         self.fetch_ahead()
         return page.result().columns()
@@ -265,7 +265,7 @@ class PageQueue:
     def first_page(self, part: Part) -> FetchedPage:
         """The first page of a part that is not at the head yet."""
         if not part.asked:
-            self._ask(part)
+            self._request(part)
         return part.pages[0].result()
 
     def page_now(self, part: Part) -> SentColumns:
@@ -289,7 +289,7 @@ class PageQueue:
         while self.parts and self.parts[0].whole is reading:
             self.leave(self.parts[0])
 
-    def _ask(self, part: Part) -> None:
+    def _request(self, part: Part) -> None:
         part.asked += 1
         part.pages.append(self._pool.submit(self._page, part, part.asked))
 

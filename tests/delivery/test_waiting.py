@@ -97,9 +97,9 @@ def test_a_run_is_awaited_by_its_campaign(
     send_zns(client, ledger, 1200)
     send_zns(client, ledger, 100, "april")
     poller = DeliveryPoller(target_of_run(ledger, "march"))
-    before = poller.look(client, now=clock())
+    before = poller.poll(client, now=clock())
     gateway.advance(60)
-    after = poller.look(client, now=clock())
+    after = poller.poll(client, now=clock())
     assert (before.total, before.final) == (1200, 0)
     assert (after.total, after.delivered, after.unseen) == (1200, 1200, 0)
     assert [DeliveryGoal().judge(before), DeliveryGoal().judge(after)] == [Verdict.WAIT, Verdict.REACHED]
@@ -125,12 +125,12 @@ def test_messages_that_come_back_in_another_spelling_are_awaited(
     by_ids = target_of_ids(ids, sent_after=NOON.subtract(hours=1), sms_types=[25])
     pollers = [DeliveryPoller(one) for one in (by_run, target_from_dict(by_run.as_dict()), by_ids)]
     for poller in pollers:
-        poller.look(client, now=clock())
+        poller.poll(client, now=clock())
     for name, value in echo.items():
         setattr(gateway.quirks, name, value)
     gateway.advance(60)
     for poller in pollers:
-        after = poller.look(client, now=clock())
+        after = poller.poll(client, now=clock())
         assert (after.total, after.delivered, after.unseen) == (count, count, 0)
 
 
@@ -142,9 +142,9 @@ def test_a_scheduled_run_is_awaited_by_whatever_time_it_is_listed(
     gateway.quirks.listed_by = listed_by
     send_zns(client, ledger, 10, send_at=clock().add(hours=5))
     poller = DeliveryPoller(target_of_run(ledger, "march"))
-    assert poller.look(client, now=clock()).final == 0
+    assert poller.poll(client, now=clock()).final == 0
     gateway.advance(hours=5, minutes=1)
-    assert poller.look(client, now=clock()).delivered == 10
+    assert poller.poll(client, now=clock()).delivered == 10
 
 
 @pytest.mark.in_turn(every=3)
@@ -156,7 +156,7 @@ def test_rows_answered_124_are_awaited_too(
     send_zns(client, ledger, 600)
     assert ledger.summary("march").duplicates > 0
     gateway.advance(60)
-    assert DeliveryPoller(target_of_run(ledger, "march")).look(client, now=clock()).delivered == 600
+    assert DeliveryPoller(target_of_run(ledger, "march")).poll(client, now=clock()).delivered == 600
 
 
 @pytest.mark.in_turn(every=3)
@@ -170,24 +170,24 @@ def test_what_is_final_and_closed_is_not_read_again(
     send_bulk(ZnsChannel(client, DEMO_TEMPLATE_ID, DEMO_OA_ID), rows, ledger=ledger, run_key="march")
     poller = DeliveryPoller(target_of_run(ledger, "march"))
     everything = len(poller.queries())
-    assert poller.look(client, now=clock()).final == 500
+    assert poller.poll(client, now=clock()).final == 500
     left = poller.queries()
     assert 0 < len(left) < everything / 2
     assert all(isinstance(one, SentDataQuery) and one.end > clock().subtract(hours=1) for one in left)
     gateway.advance(60)
-    assert DeliveryGoal().judge(poller.look(client, now=clock())) is Verdict.REACHED
+    assert DeliveryGoal().judge(poller.poll(client, now=clock())) is Verdict.REACHED
 
 
 def test_a_few_ids_are_asked_one_by_one_and_final_ones_not_again(gateway: Emulator, client: EsmsClient) -> None:
     """An id of the gateway's costs a call until it is final."""
     sent = [client.send_customer_care_sms(f"090100000{n}", "xin chao", DEMO_BRANDNAME).message_id for n in range(3)]
     poller = DeliveryPoller(target_of_ids([one for one in sent if one]))
-    assert poller.look(client).final == 0
+    assert poller.poll(client).final == 0
     gateway.set_status(sent[0] or "", 5, 1)
-    assert poller.look(client).final == 1
+    assert poller.poll(client).final == 1
     assert poller.queries() == [StateQuery(one) for one in sent[1:] if one]
     gateway.advance(60)
-    assert poller.look(client).delivered == 3
+    assert poller.poll(client).delivered == 3
     assert poller.queries() == []
 
 
@@ -199,7 +199,7 @@ def test_many_ids_with_a_window_are_looked_up_in_the_sent_data(
     ids = sorted(message.message_id for message in gateway.messages())
     target = target_of_ids(ids, sent_after=NOON.subtract(minutes=5), sent_before=clock().add(minutes=5), sms_types=[25])
     gateway.advance(60)
-    assert DeliveryPoller(target).look(client, now=clock()).delivered == 300
+    assert DeliveryPoller(target).poll(client, now=clock()).delivered == 300
     assert gateway.call_count("get_sms_sent_data") <= 4
     assert gateway.call_count("get_send_status") == 0
 
@@ -210,7 +210,7 @@ def test_many_ids_of_an_oa_are_asked_for_by_report(gateway: Emulator, client: Es
     gateway.advance(60)
     poller = DeliveryPoller(target_of_ids([message.message_id for message in gateway.messages()], oa_id=DEMO_OA_ID))
     assert isinstance(poller.queries()[0], ReportsQuery)
-    counts = poller.look(client)
+    counts = poller.poll(client)
     assert counts.delivered == 250
     assert gateway.call_count("get_callback_data") == 2
 
@@ -222,9 +222,9 @@ def test_one_id_of_advertising_stands_for_its_whole_batch(
     rows = [Recipient(f"0901{number:06d}", (), f"0901{number:06d}", number) for number in range(40)]
     send_bulk(AdvertisingChannel(client, "sale", DEMO_BRANDNAME), rows, ledger=ledger, run_key="ads")
     poller = DeliveryPoller(target_of_run(ledger, "ads"))
-    assert (poller.look(client).total, poller.look(client).final) == (40, 0)
+    assert (poller.poll(client).total, poller.poll(client).final) == (40, 0)
     gateway.advance(60)
-    assert poller.look(client).delivered == 40
+    assert poller.poll(client).delivered == 40
 
 
 def test_the_target_survives_json(client: EsmsClient, ledger: Ledger) -> None:

@@ -94,7 +94,7 @@ def test_a_run_of_any_channel_can_be_waited_for(
     """By campaign where there is one, else by id."""
     sample_campaign(kind, client, ledger).send()
     gateway.advance(hours=12)
-    counts = DeliveryPoller(target_of_run(ledger, "march")).look(client)
+    counts = DeliveryPoller(target_of_run(ledger, "march")).poll(client)
     assert (counts.total, counts.final) == (3, 3)
 
 

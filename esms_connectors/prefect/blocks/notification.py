@@ -148,7 +148,7 @@ class EsmsNotification(NotificationBlock, EsmsBlock):
         """
         try:
             text = self.message(body, subject)
-            result = self._tell(text, event or self._event_of(text, moment))
+            result = self._send_alert(text, event or self._event_of(text, moment))
         except EsmsError as error:
             return AlertFailedError(f"SMS alert: {error}", retryable=error.retryable)
         except Exception as error:  # noqa: BLE001 - any other error would make Prefect send the message again
@@ -177,7 +177,7 @@ class EsmsNotification(NotificationBlock, EsmsBlock):
         moment = machine_clock.now().timestamp() if moment is None else moment
         return AlertEvent(("prefect", account, text), "notification", int(moment // (self.same_text_minutes * 60)))
 
-    def _tell(self, text: str, event: AlertEvent) -> AlertResult:
+    def _send_alert(self, text: str, event: AlertEvent) -> AlertResult:
         with self.credentials.get_client() as client:
             return send_alert(
                 client,

@@ -13,7 +13,7 @@ from esms_connectors.gateway.times import in_vietnam
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.sending.channels.base import MessageClass
 from esms_connectors.sending.guard.hours import HoursPolicy
-from esms_connectors.sending.guard.rules import GuardRefusalError, GuardStopError, RuleName, told
+from esms_connectors.sending.guard.rules import GuardRefusalError, GuardStopError, RuleName, in_both_languages
 from esms_connectors.sending.guard.text import has_label, has_opt_out, labelled
 
 if TYPE_CHECKING:
@@ -192,11 +192,11 @@ def problems(settings: GuardSettings, channel: Channel, ledger: Ledger, plan: Pl
         lines.append(str(low))
     mark = ledger.guard.stops.in_force(plan.run_key, channel.client.account)
     if mark is not None:
-        lines.append(told(RuleName.STOP, *_stopped_words(mark)))
+        lines.append(in_both_languages(RuleName.STOP, *_stopped_words(mark)))
     policy, hours = settings.hours_policy(channel.message_class), settings.open_hours(channel.message_class)
     if policy is not HoursPolicy.ALLOW and not is_open(settings, channel):
         opening = in_vietnam(hours.next_open(arrival(channel.client.clock.latest(), channel)))
-        line = told(RuleName.HOURS, *closed_words(settings, channel))
+        line = in_both_languages(RuleName.HOURS, *closed_words(settings, channel))
         refused = policy is HoursPolicy.REFUSE
         (lines if refused else advice).append(f"{line} hours={policy.value}; next open {opening} (Vietnam)")
     if settings.has_budget and plan.price_vnd is None:

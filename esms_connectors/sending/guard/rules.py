@@ -150,7 +150,7 @@ _ROWS = (
 RULES: Mapping[RuleName, Rule] = MappingProxyType({rule.name: rule for rule in _ROWS})
 
 
-def told(name: RuleName, what: str, what_vi: str) -> str:
+def in_both_languages(name: RuleName, what: str, what_vi: str) -> str:
     """One line for display: what happened, the rule's source, what to do; then the same in Vietnamese."""
     rule = RULES[name]
     return f"{what} ({rule.source}). {rule.what_to_do} / {what_vi}. {rule.what_to_do_vi}"
@@ -165,7 +165,7 @@ class GuardRefusalError(InvalidRequestError):
     """
 
     def __init__(self, name: RuleName, what: str, what_vi: str, *, field: str) -> None:
-        super().__init__(told(name, what, what_vi), field=field)
+        super().__init__(in_both_languages(name, what, what_vi), field=field)
         self.rule = name
 
 
@@ -179,6 +179,6 @@ class GuardStopError(EsmsError):
     """
 
     def __init__(self, name: RuleName, what: str, what_vi: str, *, until: str | None = None) -> None:
-        super().__init__(told(name, what, what_vi))
+        super().__init__(in_both_languages(name, what, what_vi))
         self.rule = name
         self.until = until

@@ -35,7 +35,7 @@ from esms_connectors.sending.guard.preflight import (
     learn_time,
     present_time,
 )
-from esms_connectors.sending.guard.rules import GuardStopError, RuleName, told
+from esms_connectors.sending.guard.rules import GuardStopError, RuleName, in_both_languages
 from esms_connectors.sending.guard.settings import GuardSettings
 from esms_connectors.sending.guard.single_rows import row_rules
 
@@ -113,7 +113,7 @@ class RunGuard:
 
     # --- before a chunk ----------------------------------------------------------------------------------------------
 
-    def look(self, first_row: str) -> Channel:
+    def channel_for(self, first_row: str) -> Channel:
         """
         The channel to send a chunk by: unchanged, or scheduled within its hours.
 
@@ -190,7 +190,7 @@ class RunGuard:
         if not rows:
             return
         began = self._counted()
-        seconds = self._store.pace.take_turn(self._run_key, rows, began, per_hour=self._settings.per_hour)
+        seconds = self._store.pace.reserve_turn(self._run_key, rows, began, per_hour=self._settings.per_hour)
         turn, looked = began.add(microseconds=round(seconds * 1_000_000)), time.monotonic()
         while not ended() and (left := (turn - self._counted()).total_seconds()) > 0:
             time.sleep(max(0.001, min(left, _NAP_SECONDS)))
@@ -248,4 +248,6 @@ class RunGuard:
         if isinstance(error, _OF_ACCOUNT):
             reason = f"{error.code}: the gateway refuses the account"
             if self._store.stops.mark_account(self._channel.client.account, code=error.code or "", reason=reason):
-                logger.warning("run %s: %s", self._run_key, told(RuleName.STOP, reason, "Tài khoản bị từ chối"))
+                logger.warning(
+                    "run %s: %s", self._run_key, in_both_languages(RuleName.STOP, reason, "Tài khoản bị từ chối")
+                )

@@ -261,7 +261,7 @@ class Journey:
             raise InvalidRequestError("The first step was not sent: call start.", field="steps")
         if first.sandbox:
             return self._result(first, {"sent": first.accepted}), None
-        self._look(0)
+        self._refresh(0)
         if any(row.state is SendState.NOT_SENT for row in self._people.rows(0)):
             self._resend_first()
         for index in range(1, len(self._campaigns)):
@@ -306,7 +306,7 @@ class Journey:
 
     # --- one step ----------------------------------------------------------------------------------------------------
 
-    def _look(self, index: int) -> StepView | None:
+    def _refresh(self, index: int) -> StepView | None:
         campaign = self._campaigns[index]
         try:
             view = look_at_step(
@@ -320,7 +320,7 @@ class Journey:
             if error.field != "run_key" or index == 0:
                 raise
             view = None  # nobody has reached this step yet
-        self._people.take(index, view)
+        self._people.update(index, view)
         if view is not None:
             self._seen[index] = view.seen
         return view
@@ -333,11 +333,11 @@ class Journey:
             if error.summary.stopped_by is not None:
                 raise
             self._sent_first = error.summary
-        self._look(0)
+        self._refresh(0)
 
     def _send_due(self, index: int) -> None:
         """Send step `index` to the people that the step before did not reach, and continue with its open rows."""
-        view = self._look(index)
+        view = self._refresh(index)
         due = self._people.due(index)
         open_ids = {
             row.request_id
@@ -350,7 +350,7 @@ class Journey:
         campaign = self._campaigns[index]
         campaign.ledger.journeys.hand_on(campaign.run_key, due, round(campaign.ledger.now().timestamp() * 1000))
         self._send(campaign, {*due, *open_ids})
-        self._look(index)
+        self._refresh(index)
 
     def _send(self, campaign: Campaign, chosen: set[str]) -> None:
         found: set[str] = set()

@@ -239,7 +239,7 @@ def look_at_step(
         send_at_of(about),
         settling,
     )
-    _look(client, ledger, view)
+    _read_states(client, ledger, view)
     return view
 
 
@@ -271,7 +271,7 @@ def _settle_doubt(client: EsmsClient, ledger: Ledger, run_key: str, kind: str, s
         return  # messages are being sent while it is read; the next look asks again
 
 
-def _look(client: EsmsClient, ledger: Ledger, view: StepView) -> None:
+def _read_states(client: EsmsClient, ledger: Ledger, view: StepView) -> None:
     wanted = [
         row
         for row in view.rows.values()
@@ -279,11 +279,11 @@ def _look(client: EsmsClient, ledger: Ledger, view: StepView) -> None:
     ]
     if not wanted:
         return
-    found = _look_in_sent_data(client, ledger, view, wanted) if view.kind in SMS_TYPES_OF_KIND else set()
+    found = _read_sent_data(client, ledger, view, wanted) if view.kind in SMS_TYPES_OF_KIND else set()
     # A query by an id that messages share returns their totals, which say nothing about a single one.
     asked = {key for row in wanted if (key := view.key_of(row)) == row.message_id}
     for message_id in sorted(asked - found):
-        _ask(client, view, message_id)
+        _read_status(client, view, message_id)
 
 
 def _is_delivered(view: StepView, key: str) -> bool:
@@ -291,7 +291,7 @@ def _is_delivered(view: StepView, key: str) -> bool:
     return seen is not None and seen.state is DeliveryState.DELIVERED
 
 
-def _look_in_sent_data(client: EsmsClient, ledger: Ledger, view: StepView, wanted: Sequence[StepRow]) -> set[str]:
+def _read_sent_data(client: EsmsClient, ledger: Ledger, view: StepView, wanted: Sequence[StepRow]) -> set[str]:
     """Return the keys of the messages that were found."""
     found: set[str] = set()
     # With the phone if messages share their id.
@@ -338,7 +338,7 @@ def _stored_phone(ledger: Ledger, message: SentMessage) -> str:
     return ledger.hash_phone(number) if number else ""
 
 
-def _ask(client: EsmsClient, view: StepView, message_id: str) -> None:
+def _read_status(client: EsmsClient, view: StepView, message_id: str) -> None:
     try:
         if view.kind == "call":
             call = client.get_voice_call_status(message_id)

@@ -45,7 +45,7 @@ class People:
     def __post_init__(self) -> None:
         self.views = [None] * len(self.run_keys)
 
-    def take(self, index: int, view: StepView | None) -> None:
+    def update(self, index: int, view: StepView | None) -> None:
         """Take in a new look at a step, without the rows of other calls."""
         if view is not None and self.own:
             ids = self.own if index == 0 else set(self.next_ids(index, [row for row in self.rows(0) if not row.erased]))
