@@ -93,7 +93,7 @@ class Contacts:
         with self._database.writing() as connection:
             self._database.begin_to_write(connection)
             # Without this, two concurrent callers would both count the last message that the cap allows.
-            self._database.take_turn(connection)
+            self._database.acquire_lock(connection)
             without_room = set(full(self._database, connection, records, rules))
             if not without_room:
                 parameters = {"class": rules.message_class, "arrives": milliseconds(rules.arrives)}
@@ -106,7 +106,7 @@ class Contacts:
         statement = sa.text(f"DELETE FROM esms_contacts WHERE request_id IN (SELECT request_id FROM {given})")
         with self._database.writing() as connection:
             self._database.begin_to_write(connection)
-            self._database.take_turn(connection)
+            self._database.acquire_lock(connection)
             connection.execute(statement, {"rows": json.dumps(self._records(key, phones))})
 
     def _records(self, key: str, phones: Sequence[str]) -> list[dict[str, str]]:

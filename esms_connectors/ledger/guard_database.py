@@ -54,7 +54,7 @@ class GuardDatabase:
         """The stored forms of phones as the JSON list of a statement."""
         return json.dumps([{"phone": self.keys.stored(phone)} for phone in phones])
 
-    def take_turn(self, connection: Connection, name: str = "guard") -> None:
+    def acquire_lock(self, connection: Connection, name: str = "guard") -> None:
         """
         Take an exclusive lock until the end of the transaction, so that the next reads see the results of others.
         Always taken after row locks, never before; SQLite has only one writer anyway.

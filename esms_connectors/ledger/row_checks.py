@@ -75,7 +75,7 @@ def apply(
     """
     if rules.cap is not None or rules.costs is not None:
         # Taken after the row locks, as everywhere. The next transaction sees what is claimed here.
-        database.take_turn(connection)
+        database.acquire_lock(connection)
     ours = [one for one in records if one["request_id"] in charged]
     left_out = _leave_out(rules, database, connection, held_back(rules, database, connection, ours))
     if rules.costs is not None:

@@ -53,7 +53,7 @@ def charge(
     limits: Limits,
 ) -> None:
     """
-    Charge rows that are claimed in this transaction, which must hold the lock of `take_turn`.
+    Charge rows that are claimed in this transaction, which must hold the lock of `acquire_lock`.
 
     Args:
         costs: VND by request id, for rows that were not charged before.
@@ -86,7 +86,7 @@ def refund(database: GuardDatabase, connection: Connection, request_ids: Sequenc
     if not sums:
         return
     connection.execute(sa.text(f"UPDATE esms_sends SET charged_vnd = NULL, charged_month = NULL WHERE {chosen}"), rows)
-    database.take_turn(connection)
+    database.acquire_lock(connection)
     _add(connection, sums)
 
 

@@ -77,7 +77,7 @@ class Stops:
         }  # fmt: skip
         with self._database.writing() as connection:
             self._database.begin_to_write(connection)
-            self._database.take_turn(connection, "stops")
+            self._database.acquire_lock(connection, "stops")
             return connection.execute(statement, values).rowcount == 1
 
     def in_force(self, run_key: str, account: str) -> StopMark | None:

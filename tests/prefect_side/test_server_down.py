@@ -48,10 +48,10 @@ def test_an_update_that_takes_a_minute_does_not_take_a_minute_each_second(monkey
     monkeypatch.setattr(artifacts, "update_progress_artifact", slow)
     with ProgressArtifact("esms-test", "Rows", 2000) as bar:
         for second in range(1000):
-            bar.tell(second)
+            bar.update(second)
             now[0] += 1
         assert told == [0.0, 30.0]
-        bar.tell(2000)
+        bar.update(2000)
     assert told == [0.0, 30.0, 100.0]
 
 
