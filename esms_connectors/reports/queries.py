@@ -82,7 +82,7 @@ _OF_CAMPAIGNS = f"""
 (SELECT * FROM {MESSAGES} WHERE window_end > $start AND campaign = ANY ($campaigns)) AS message
 """
 
-_COST_OF_CAMPAIGNS = f"SELECT lower(campaign), sum(price_vnd) FROM {_OF_CAMPAIGNS} GROUP BY 1"
+_COST_OF_CAMPAIGNS = f"SELECT campaign, sum(price_vnd) FROM {_OF_CAMPAIGNS} GROUP BY 1"
 
 # When a load first saw a final state: the history line, or else the first sight of the row. Later lines belong to other
 # messages, because a message has the number of the load that last changed it.
@@ -260,8 +260,12 @@ def measure_campaigns(reader: Reader, period: Period, most: int) -> list[tuple[s
 
 def cost_of_campaigns(reader: Reader, since: datetime, campaigns: Sequence[str]) -> dict[str, Decimal]:
     """Campaign, normalized by `folded_id` -> cost of its messages created since then."""
-    found = reader.read(_COST_OF_CAMPAIGNS, start=since, campaigns=in_any_case(campaigns))
-    return {campaign: cost for campaign, cost in found if cost is not None}
+    # Folded here: with the locale C, PostgreSQL's lower() changes no letter with a diacritic.
+    costs: dict[str, Decimal] = {}
+    for campaign, cost in reader.read(_COST_OF_CAMPAIGNS, start=since, campaigns=in_any_case(campaigns)):
+        if cost is not None:
+            costs[folded_id(campaign)] = costs.get(folded_id(campaign), Decimal(0)) + cost
+    return costs
 
 
 def outcomes_of_period(reader: Reader, period: Period) -> list[Outcome]:

@@ -16,6 +16,7 @@ from places import FAILED, MONDAY, REJECTED, WAITING, WEDNESDAY, Place, day_wind
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.reports import make_report, render_report
 from esms_connectors.reports.masking import without_phones
+from esms_connectors.reports.queries import cost_of_campaigns
 from esms_connectors.sent_data.windows import SentWindow, windows_between
 from esms_connectors.warehouse import WarehouseError, open_warehouse
 from esms_connectors.warehouse.contract import MESSAGES, Reader
@@ -154,6 +155,15 @@ def test_rows_that_went_back_or_have_no_price_are_told(make_place: MakePlace, ad
         "unpriced": {"messages": 1},
     }.items()
     assert report.tables["types"].rows[0][7] == Decimal(300)
+
+
+def test_the_cost_of_a_campaign_that_is_listed_in_capitals(make_place: MakePlace, address: str) -> None:
+    """PostgreSQL folds no letter with a diacritic in a database with the locale C, as that of the tests."""
+    place = make_place(address)
+    names = ("Khai trương", "KHAI TRƯƠNG", "khai trương", "Khai truong", None)
+    place.merge(day_window(), [row(number, campaign=name) for number, name in enumerate(names)], MONDAY.add(days=1))
+    costs = place.warehouse.ask(lambda reader: cost_of_campaigns(reader, MONDAY, ["Khai trương"]))
+    assert costs == {"khai trương": Decimal(900)}
 
 
 @pytest.mark.in_turn

@@ -31,8 +31,9 @@ from targets import (
 from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.reports.carriers import CARRIERS
 from esms_connectors.reports.words import WORDS
-from esms_connectors.warehouse.contract import COLUMNS, TABLES, Person
+from esms_connectors.warehouse.contract import COLUMNS, MESSAGES, TABLES, Person
 from esms_connectors.warehouse.marts import INVOICES, copy_dbt_package, create_marts, mart_views
+from esms_connectors.warehouse.merging import create_tables
 from esms_connectors.warehouse.opening import open_warehouse
 from esms_connectors.warehouse.outcomes import OUTCOMES_TABLE
 
@@ -149,6 +150,33 @@ def test_seconds_until_the_final_state_was_seen(sql_target: Target) -> None:
     of_sent = times[date(2026, 11, 4)]
     assert (of_sent["messages"], of_sent["median_seconds"], of_sent["p99_seconds"]) == (2, 3600, 4200)
     assert times[date(2026, 11, 2)]["without_time"] == 1
+
+
+def test_times_do_not_depend_on_the_clocks_of_the_session() -> None:
+    """In New York they were put back on 1 November 2026, between sending and the final state."""
+    sent, seen = datetime(2026, 10, 31, 3, tzinfo=UTC), datetime(2026, 11, 2, 5, 0, 0, 500_000, tzinfo=UTC)
+    start = datetime(2026, 10, 30, 17, tzinfo=UTC)
+    values: dict[str, Any] = {
+        **row(1, sent_at=sent, window_start=start, window_end=start + timedelta(days=1)),
+        "first_seen_at": seen,
+        "changed_at": seen,
+        "regressed_to": None,
+        "load_number": 1,
+    }
+    for zone in ("UTC", "America/New_York"):
+        with duckdb.connect() as connection:
+            connection.execute(f"SET TimeZone = '{zone}'")
+            create_tables(connection, comments=False)
+            for table in (OUTCOMES_TABLE, INVOICES):
+                connection.execute(table.create)
+            connection.execute(
+                f"INSERT INTO {MESSAGES} ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})",
+                [*values.values()],
+            )
+            for name, query in mart_views().items():
+                connection.execute(f"CREATE VIEW {name} AS {query}")
+            found = connection.execute("SELECT day, median_seconds FROM esms_time_to_final").fetchall()
+        assert found == [(date(2026, 10, 31), 50 * 3600)]
 
 
 @pytest.mark.in_turn(every=3)

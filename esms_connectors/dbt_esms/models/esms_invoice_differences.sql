@@ -29,7 +29,7 @@ laid_beside AS (
 SELECT
     laid_beside.month,
     laid_beside.sms_type,
-    coalesce(types.type_name, 'Type ' || CAST(laid_beside.sms_type AS varchar)) AS type_name,
+    coalesce(types.type_name, 'Type ' || CAST(laid_beside.sms_type AS varchar), 'Type not given') AS type_name,
     laid_beside.messages,
     laid_beside.cost_vnd,
     laid_beside.without_price,

@@ -14,11 +14,17 @@ timed AS (
         message.day,
         message.sms_type,
         message.type_name,
+        -- Subtracted as numbers: DuckDB subtracts times by the clocks of the session's zone, which may be put forward.
         CASE
             WHEN message.sent_at >= message.window_start
                 AND message.sent_at <= coalesce(seen.seen_at, message.first_seen_at)
                 THEN CAST(
-                    floor(extract(EPOCH FROM coalesce(seen.seen_at, message.first_seen_at) - message.sent_at)) AS bigint
+                    floor(
+                        (
+                            CAST(extract(EPOCH FROM coalesce(seen.seen_at, message.first_seen_at)) * 1000000 AS bigint)
+                            - CAST(extract(EPOCH FROM message.sent_at) * 1000000 AS bigint)
+                        ) / 1000000.0
+                    ) AS bigint
                 )
         END AS seconds
     FROM {{ ref('esms_message_facts') }} AS message
