@@ -12,7 +12,7 @@ from typing import Any
 import pendulum
 import pytest
 from esms_processes import Esms
-from in_turn import ALL, DAYS, Turns, check_day
+from in_turn import ALL, DAYS, Rotation, check_day
 from postgres_server import PostgresServer
 
 from esms_connectors import Credentials, EsmsClient, RetryPolicy, Timeouts
@@ -76,10 +76,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    turns = Turns(config.getoption("day"))
+    rotation = Rotation(config.getoption("day"))
     wanted, others = [], []
     for item in items:
-        (wanted if _is_wanted(item, config) and turns.takes(item) else others).append(item)
+        (wanted if _is_wanted(item, config) and rotation.includes(item) else others).append(item)
     config.hook.pytest_deselected(items=others)
     items[:] = wanted
 

@@ -49,14 +49,14 @@ class Item(Protocol):
     def iter_markers(self, name: str, /) -> Iterator[pytest.Mark]: ...
 
 
-class Turns:
+class Rotation:
     """Asked about each test of a run, in their order."""
 
     def __init__(self, day: str) -> None:
         self._day = day
         self._met: Counter[str] = Counter()
 
-    def takes(self, item: Item) -> bool:
+    def includes(self, item: Item) -> bool:
         markers = list(item.iter_markers("in_turn"))
         if not markers:
             return True

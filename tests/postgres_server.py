@@ -81,12 +81,12 @@ class PostgresServer:
                 self.execute("SELECT 1")
             except psycopg.OperationalError:
                 assert self._keeper.poll() is None, "PostgreSQL has ended"
-                assert time.monotonic() < until, f"PostgreSQL is not ready after {_READY_SECONDS} s: {self._said()}"
+                assert time.monotonic() < until, f"PostgreSQL is not ready after {_READY_SECONDS} s: {self._log_text()}"
                 time.sleep(0.02)
             else:
                 return
 
-    def _said(self) -> str:
+    def _log_text(self) -> str:
         return (self._folder / "log").read_text(encoding="utf-8", errors="replace")[-2000:]
 
     def execute(self, statement: str) -> list[Any]:

@@ -132,11 +132,11 @@ def _run(waiting: deque[Part], stopping: threading.Event) -> None:
 
 def _closing_line(part: Part) -> str:
     """How many tests it ran, and of `test-elsewhere` where; "" of parts that run none."""
-    found = _CLOSING_LINE.findall(_said(part))
+    found = _CLOSING_LINE.findall(_output_of(part))
     return found[-1] if found else ""
 
 
-def _said(part: Part) -> str:
+def _output_of(part: Part) -> str:
     return part.log.read_text(encoding="utf-8", errors="replace")
 
 
@@ -162,7 +162,7 @@ def _end(stopping: threading.Event, threads: Sequence[threading.Thread], parts: 
 def _tell(parts: Sequence[Part]) -> int:
     failed = [part for part in parts if part.code != 0]
     for part in failed:
-        lines = _said(part).splitlines()
+        lines = _output_of(part).splitlines()
         print(f"\n{'=' * 20} {part.name} failed; the end of {part.log}:\n")
         print("\n".join(lines[-_LINES_SHOWN:]))
     if failed:
@@ -173,7 +173,7 @@ def _tell(parts: Sequence[Part]) -> int:
 
 
 def _again(part: Part) -> str:
-    tests = list(dict.fromkeys(_FAILED.findall(_said(part))))
+    tests = list(dict.fromkeys(_FAILED.findall(_output_of(part))))
     if not tests:
         return ""
     more = f" and {len(tests) - _TESTS_NAMED} more" if len(tests) > _TESTS_NAMED else ""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
-from in_turn import ALL, DAYS, Turns, check_day, is_due
+from in_turn import ALL, DAYS, Rotation, check_day, is_due
 
 CYCLE = [str(day) for day in range(1, DAYS + 1)]
 
@@ -42,8 +42,8 @@ class Item:
 
 
 def taken(items: list[Item], day: str) -> list[str]:
-    turns = Turns(day)
-    return [item.nodeid for item in items if turns.takes(item)]
+    rotation = Rotation(day)
+    return [item.nodeid for item in items if rotation.includes(item)]
 
 
 def test_the_cells_of_a_marked_test_take_turns_and_others_run_each_day() -> None:

@@ -19,6 +19,7 @@ from esms_connectors.emulator import (
     VirtualClock,
 )
 from esms_connectors.emulator.faults import html
+from esms_connectors.sent_data.windows import ALL_SMS_TYPES
 
 PHONE = "0901888484"
 _AT_ONCE = Progress(0.0, 0.0, review_seconds=(0.0, 0.0), queue_seconds=(0.0, 0.0), report_seconds=(0.0, 0.0))
@@ -102,6 +103,13 @@ def test_what_became_of_a_message(run: Run, emulator: Emulator) -> None:
     assert (by_phone["message_id"], by_phone["phone"], by_phone["campaign"]) == (message_id, PHONE, "known")
     assert PHONE not in run("message", PHONE).stdout
     assert run("message", "no-such-id").returncode == 3
+
+
+def test_a_week_is_read_in_windows_that_the_gateway_serves(run: Run, emulator: Emulator) -> None:
+    """Three days are known to be served, so a longer span is read in parts, each message of it once."""
+    ids = [emulator.insert_message(emulator.clock.now.subtract(days=days), PHONE) for days in (6, 1)]
+    assert [row["message_id"] for row in told(run, "message", PHONE, "--from", "-7d")["rows"]] == ids
+    assert emulator.call_count("get_sms_sent_data") == 3 * len(ALL_SMS_TYPES)
 
 
 class TestRuns:
