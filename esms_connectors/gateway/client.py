@@ -97,7 +97,6 @@ class EsmsClient(
             max_connections=max_connections,
             proxy=proxy,
             ca_bundle=ca_bundle,
-            environ=os.environ,
             adapter=adapter,
             now=now or machine_clock.now,
         )

@@ -8,6 +8,7 @@ and some functions have the keys in the URL.
 from __future__ import annotations
 
 import copy
+import os
 import random
 import ssl
 import threading
@@ -137,7 +138,6 @@ class Transport:
         max_connections: int,
         proxy: str | None,
         ca_bundle: str | Path | None,
-        environ: Mapping[str, str],
         adapter: BaseAdapter | None,
         now: Callable[[], DateTime],
     ) -> None:
@@ -152,7 +152,7 @@ class Transport:
         self._endpoint_throttles: dict[str, PyrateThrottle] = {}
         self._lock = threading.Lock()
         self.clock = GatewayClock(now)
-        self._verify = _ca_bundle(ca_bundle, environ)
+        self._verify = _ca_bundle(ca_bundle)
         self._proxies = _proxies(self._addresses.base_url, proxy)
         self._adapter = adapter
         self._connections = Connections(lambda: self._new_session(max_connections))
@@ -447,10 +447,10 @@ def _read(response: requests.Response) -> bytes:
     return b"".join(chunks)
 
 
-def _ca_bundle(ca_bundle: str | Path | None, environ: Mapping[str, str]) -> str | bool:
+def _ca_bundle(ca_bundle: str | Path | None) -> str | bool:
     if isinstance(ca_bundle, bool):
         raise ConfigurationError("TLS verification cannot be switched off; give ca_bundle the file of your own CA.")
-    chosen = ca_bundle or environ.get("REQUESTS_CA_BUNDLE") or environ.get("CURL_CA_BUNDLE")
+    chosen = ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
     if not chosen:
         return True
     if not Path(chosen).exists():
