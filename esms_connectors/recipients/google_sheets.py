@@ -14,7 +14,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from esms_connectors.databases.scratch import scratch_folder
-from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.recipients.delimited import source_error
 
 NAME = "the Google Sheet"
@@ -76,7 +75,7 @@ def _fetch(address: str, path: Path) -> None:
     except OSError as error:
         problem = f"cannot be stored temporarily: {error.strerror}"
     if problem:
-        raise _refused(problem)
+        raise source_error(NAME, problem)
 
 
 def _problem_of(status: int, url: str, content_type: str) -> str:
@@ -89,7 +88,3 @@ def _problem_of(status: int, url: str, content_type: str) -> str:
     if status in (400, 404, 410):
         return "does not exist: check its link and the gid of the tab"
     return "" if status == 200 else f"cannot be fetched (HTTP {status}): try again later"
-
-
-def _refused(problem: str) -> InvalidRequestError:
-    return source_error(NAME, problem)

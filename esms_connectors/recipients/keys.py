@@ -79,7 +79,7 @@ def read_key(value: object, name: str) -> str:
 def _as_read(value: str | int | Decimal | UUID) -> str:
     if isinstance(value, Decimal):
         # The digits of a decimal are exact, so a fraction other than zero is kept.
-        return f"{int(value)}.0" if _ends_in_noughts(value) else str(value)
+        return f"{int(value)}.0" if _has_zero_fraction(value) else str(value)
     text = str(value).strip()
     if formula := FORMULA_TEXT.fullmatch(text):
         text = formula[1].strip()
@@ -87,5 +87,5 @@ def _as_read(value: str | int | Decimal | UUID) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
-def _ends_in_noughts(value: Decimal) -> bool:
+def _has_zero_fraction(value: Decimal) -> bool:
     return value.is_finite() and int(value.as_tuple().exponent) < 0 and value == value.to_integral_value()

@@ -21,7 +21,7 @@ from esms_connectors.sent_data.fetching import WindowCount, count_window
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES, SentWindow
 from esms_connectors.warehouse.accounts import check_account
 from esms_connectors.warehouse.contract import MESSAGES, Reader, Warehouse, WindowLoad
-from esms_connectors.warehouse.load_summary import KEPT_FOR
+from esms_connectors.warehouse.load_summary import may_be_gone
 from esms_connectors.warehouse.planning import (
     Clock,
     is_closed,
@@ -159,13 +159,11 @@ def _coverage_of(
         not_closed=sum(not load.is_owed and not is_closed(load, present) for load in ended),
         open_windows=sum(load.open_rows > 0 for load in loads),
         missing=tuple(missing_spans(loads, sms_type, last, present)) if loads else (),
-        not_available=sum(_may_be_gone(load) and load.window not in with_rows for load in ended),
+        not_available=sum(
+            may_be_gone(load.row_count, load.window, load.read_at) and load.window not in with_rows for load in ended
+        ),
         shrunk=shrunk,
     )
-
-
-def _may_be_gone(load: WindowLoad) -> bool:
-    return not load.row_count and load.read_at is not None and load.window.end < load.read_at - KEPT_FOR
 
 
 def recent_windows(

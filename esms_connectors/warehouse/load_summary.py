@@ -6,16 +6,22 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from dataclasses import fields as dataclass_fields
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import EsmsError
 from esms_connectors.sent_data.fetching import WindowReading
 from esms_connectors.sent_data.reader import IncompleteWindowError
+from esms_connectors.sent_data.windows import SentWindow
 from esms_connectors.warehouse.contract import MergeCounts
 
 # The gateway does not document how long it lists rows. Within this time an empty window is taken to have had none.
 KEPT_FOR = timedelta(days=90)
+
+
+def may_be_gone(rows: int, window: SentWindow, read_at: datetime | None) -> bool:
+    """Whether a window lists nothing because it was read so late that the gateway may no longer have its rows."""
+    return not rows and read_at is not None and window.end < read_at - KEPT_FOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +110,7 @@ class LoadCounts:
         """Add a loaded window; `loaded_before`: rows listed by its previous load."""
         self.shrunk_windows += reading.rows < loaded_before
         self.unlisted_rows += max(0, loaded_before - reading.rows)
-        if not reading.rows and reading.read_at is not None:
-            self.old_windows_without_rows += reading.window.end < reading.read_at - KEPT_FOR
+        self.old_windows_without_rows += may_be_gone(reading.rows, reading.window, reading.read_at)
         self.windows += 1
         self.rows += reading.rows
         self.inserted += counts.inserted
