@@ -55,7 +55,7 @@ class LoadCounts:
     Counts of the windows loaded.
 
     Attributes:
-        windows, rows: windows and rows loaded.
+        windows, rows: windows and rows loaded; a row that two windows list counts in each.
         inserted, changed, unchanged, regressed: result of the merge by row; see `MergeCounts`.
         open_rows: rows that are not final; their windows should be read again later.
         shrunk_windows, unlisted_rows: windows that list fewer rows than at their previous load, and how many fewer; the

@@ -56,7 +56,7 @@ def filled(target: Target) -> None:
         target,
         [
             row(4, DELIVERED, NEXT_WINDOW, campaign=NIGHTLY[1], sent_at=later, price_vnd=Decimal("250.5000")),
-            row(5, REJECTED, NEXT_WINDOW, campaign=None, sent_at=None, price_vnd=None, sms_type=2),
+            row(5, REJECTED, NEXT_WINDOW, campaign="", sent_at=None, price_vnd=None, sms_type=2),
             row(6, PENDING, NEXT_WINDOW, campaign="20261103", sent_at=later, sms_type=99),
         ],
         window=NEXT_WINDOW,
@@ -91,7 +91,9 @@ def test_costs_of_a_month_are_summed_over_the_nights(sql_target: Target) -> None
     """Exact in VND; what has no price is counted, not taken for nought."""
     filled(sql_target)
     create_marts(sql_target.warehouse)
-    (nightly,) = (one for one in sql_target.read("esms_monthly_cost") if one["campaign_name"] == "nightly")
+    by_name = {one["campaign_name"]: one for one in sql_target.read("esms_monthly_cost")}
+    nightly = by_name["nightly"]
+    assert by_name[None]["runs"] == 0
     assert (nightly["runs"], nightly["messages"], nightly["delivered"], nightly["open"]) == (2, 4, 2, 1)
     assert nightly["cost_vnd"] == Decimal("850.5")
     assert nightly["cost_per_delivered_vnd"] == pytest.approx(Decimal("425.25"))

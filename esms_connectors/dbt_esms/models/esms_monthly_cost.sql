@@ -4,7 +4,7 @@ SELECT
     sms_type,
     type_name,
     campaign_name,
-    count(DISTINCT campaign) AS runs,
+    count(DISTINCT nullif(campaign, '')) AS runs,
     count(*) AS messages,
     count(*) FILTER (WHERE state = 'delivered') AS delivered,
     count(*) FILTER (WHERE state = 'failed') AS failed,
