@@ -87,7 +87,7 @@ class EsmsOperator(EsmsTask):
         import pendulum
 
         from esms_connectors.airflow.arguments import text
-        from esms_connectors.airflow.identity import generation_of, memory_of, note_done, run_key_of
+        from esms_connectors.airflow.identity import generation_of, note_done, run_key_of, run_memory_of
         from esms_connectors.sending.operations import call_once, needs_ledger
 
         hook = EsmsHook(self.esms_conn_id)
@@ -106,7 +106,7 @@ class EsmsOperator(EsmsTask):
             if needs_ledger(client, self.operation):
                 ledger_url = text(self.rendered("ledger_url", context), "ledger_url")
                 opened = hook.open_ledger(
-                    self.ledger_conn_id or None, ledger_url, or_local_file=True, witness=memory_of(self, context)
+                    self.ledger_conn_id or None, ledger_url, or_local_file=True, run_memory=run_memory_of(self, context)
                 )
                 ledger = stack.enter_context(opened)
             self._log_destination(client, ledger)

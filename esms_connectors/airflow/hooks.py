@@ -24,7 +24,7 @@ from esms_connectors.gateway.errors import ConfigurationError, EsmsError
 if TYPE_CHECKING:
     from esms_connectors.gateway.client import EsmsClient
     from esms_connectors.ledger import Ledger
-    from esms_connectors.ledger.witness import Witness
+    from esms_connectors.ledger.run_memory import RunMemory
     from esms_connectors.sending.guard import GuardSettings
     from esms_connectors.sending.guard.choice import GuardChoice
 
@@ -158,7 +158,7 @@ class EsmsHook(BaseHook):
         *,
         or_local_file: bool = False,
         create: bool = True,
-        witness: Witness | None = None,
+        run_memory: RunMemory | None = None,
     ) -> Ledger:
         """
         Open the ledger named by the arguments, else by the connection, else by the option `[esms] ledger_url`.
@@ -167,7 +167,7 @@ class EsmsHook(BaseHook):
             or_local_file: if none of them names a ledger and tasks run on the scheduler's machine, use
                 `esms-ledger.sqlite` in Airflow's home.
             create: False for readers: a typo in an address must not create an empty ledger.
-            witness: see `Ledger`.
+            run_memory: see `Ledger`.
 
         Raises:
             ConfigurationError: no ledger is named, it cannot be opened, or with `create=False` it does not exist.
@@ -192,7 +192,7 @@ class EsmsHook(BaseHook):
                 "ledger_url, here, in the eSMS connection or as [esms] ledger_url. It must outlive the worker."
             )
         mask(ledger_url)
-        return Ledger.open(ledger_url, create=create, phone_secret=settings.ledger_secret, witness=witness)
+        return Ledger.open(ledger_url, create=create, phone_secret=settings.ledger_secret, run_memory=run_memory)
 
 
 def executor_is_local() -> bool:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
     from airflow.sdk.definitions.context import Context
 
-    from esms_connectors.ledger.witness import Witness
+    from esms_connectors.ledger.run_memory import RunMemory
 
 _LONGEST = 200
 _DONE = "esms_done"
@@ -141,7 +141,7 @@ def note_done(operator: BaseOperator, context: Context, generation: int, *, rese
     operator.on_success_callback = [*before, lambda _context: store.set(_DONE, done, retention=NEVER_EXPIRE)]
 
 
-class _Memory:
+class _TaskRunMemory:
     """
     What Airflow knows about the runs of a task: those whose rows it has claimed, on any try, from the task state store;
     and which tasks of its DAG run are no longer in the DAG.
@@ -149,31 +149,31 @@ class _Memory:
 
     def __init__(self, operator: BaseOperator, context: Context) -> None:
         self._tasks = operator.dag.task_dict if operator.has_dag() else None
-        self._family = _joined(_parts_of(context, ""))
+        self._key_prefix = _joined(_parts_of(context, ""))
         self._instance: Any = context["ti"]
         self._store: Any = context.get("task_state_store")  # None before Airflow 3.3
         self._lock = threading.Lock()
         self._known: dict[str, None] | None = None
 
-    def knows(self, run_key: str) -> bool:
+    def has_begun(self, run_key: str) -> bool:
         return run_key in self._runs()
 
-    def note(self, run_key: str) -> None:
+    def record(self, run_key: str) -> None:
         from airflow.sdk import NEVER_EXPIRE
 
         with self._lock:
-            if self._store is not None and not self.knows(run_key):
+            if self._store is not None and not self.has_begun(run_key):
                 self._store.set(_BEGUN, [*self._runs(), run_key], retention=NEVER_EXPIRE)
                 self._runs()[run_key] = None
 
-    def family(self, run_key: str) -> str:
-        return self._family if self._tasks is not None and run_key.startswith(self._family) else ""
+    def key_prefix(self, run_key: str) -> str:
+        return self._key_prefix if self._tasks is not None and run_key.startswith(self._key_prefix) else ""
 
-    def is_gone(self, run_key: str) -> bool:
-        task_id = run_key.removeprefix(self._family).partition("#")[0]
-        return self._tasks is not None and task_id not in self._tasks and self._is_removed(task_id)
+    def is_removed(self, run_key: str) -> bool:
+        task_id = run_key.removeprefix(self._key_prefix).partition("#")[0]
+        return self._tasks is not None and task_id not in self._tasks and self._is_removed_from_run(task_id)
 
-    def _is_removed(self, task_id: str) -> bool:
+    def _is_removed_from_run(self, task_id: str) -> bool:
         """Whether Airflow has removed the task from the run: a DAG file may contain only the task that is running."""
         get_task_states = getattr(self._instance, "get_task_states", None)
         if get_task_states is None:
@@ -188,9 +188,9 @@ class _Memory:
         return self._known
 
 
-def memory_of(operator: BaseOperator, context: Context) -> Witness:
+def run_memory_of(operator: BaseOperator, context: Context) -> RunMemory:
     """For `EsmsHook.open_ledger`: what a ledger cannot know about the runs of a task."""
-    return _Memory(operator, context)
+    return _TaskRunMemory(operator, context)
 
 
 def state_store(context: Context) -> Any:

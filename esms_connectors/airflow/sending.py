@@ -144,13 +144,13 @@ class SendingOperator(EsmsTask):
 
     def _open_ledger(self, hook: EsmsHook, context: Context) -> Ledger:
         from esms_connectors.airflow.arguments import text
-        from esms_connectors.airflow.identity import memory_of
+        from esms_connectors.airflow.identity import run_memory_of
 
         return hook.open_ledger(
             self.ledger_conn_id or None,
             text(self.rendered("ledger_url", context), "ledger_url"),
             or_local_file=True,
-            witness=memory_of(self, context),
+            run_memory=run_memory_of(self, context),
         )
 
     def _log_destination(self, client: EsmsClient, ledger: Ledger | None, sender: object) -> None:

@@ -51,7 +51,7 @@ class Ledger(LedgerQueries):
         phone_secret: key of the HMAC under which phones and row keys are stored; None stores them plain.
         lease_seconds: a claim without a heartbeat for this long may be taken over by another worker.
         now: this machine's clock, used for leases; workers on several machines should synchronise theirs (NTP).
-        witness: remembers elsewhere which runs have claimed rows, so that a ledger that has lost them is refused.
+        run_memory: remembers elsewhere which runs have claimed rows, so that a ledger that has lost them is refused.
 
     Raises:
         ConfigurationError: another database, a schema of a newer version, or a database that cannot be reached.
@@ -118,9 +118,9 @@ class Ledger(LedgerQueries):
             if rules is not None and claimed:
                 charged = {request_id: vnd for request_id, _, _, vnd in claimed}
                 left_out = self.guard.apply(rules, connection, run_key, records, charged)
-            if claimed and self._witness is not None:
+            if claimed and self._run_memory is not None:
                 # Inside the transaction: if it cannot be noted, nothing is claimed.
-                self._witness.note(run_key)
+                self._run_memory.record(run_key)
         none_of = left_out.skipped | left_out.in_doubt
         claims = [
             Claim(index_of[request_id], request_id, wire_id(request_id, generation), bool(in_doubt))

@@ -12,8 +12,8 @@ from pendulum import DateTime
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.times import parse_iso
 from esms_connectors.ledger.keys import check_run_key
+from esms_connectors.ledger.run_memory import check_remembered, renamed_task_error
 from esms_connectors.ledger.storage import LedgerStorage
-from esms_connectors.ledger.witness import check_remembered, renamed
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -67,7 +67,7 @@ class LedgerRuns(LedgerStorage):
         with self._reading() as connection:
             known = self._about(connection, run_key)
         if known is None:
-            check_remembered(self._witness, run_key, self.name)
+            check_remembered(self._run_memory, run_key, self.name)
             self._check_not_renamed(run_key, {"kind": kind, **about})
             return None
         self.check_phone_secret(run_key, known)
@@ -92,13 +92,13 @@ class LedgerRuns(LedgerStorage):
         return known
 
     def _check_not_renamed(self, run_key: str, about: Mapping[str, str]) -> None:
-        if self._witness is None or not (family := self._witness.family(run_key)):
+        if self._run_memory is None or not (prefix := self._run_memory.key_prefix(run_key)):
             return
         with self._reading() as connection:
-            found = connection.execute(self._sql.family, {"family": family, "length": len(family)}).fetchall()
+            found = connection.execute(self._sql.runs_with_prefix, {"prefix": prefix, "length": len(prefix)}).fetchall()
         for other in found:
-            if self._witness.is_gone(other.run_key) and _shared(json.loads(other.about)) == _shared(about):
-                raise renamed(run_key, other.run_key)
+            if self._run_memory.is_removed(other.run_key) and _shared(json.loads(other.about)) == _shared(about):
+                raise renamed_task_error(run_key, other.run_key)
 
     def run_about(self, run_key: str) -> dict[str, str]:
         """What was registered for a run; InvalidRequestError when there is no such run."""

@@ -148,7 +148,7 @@ class Statements:
     identified: TextClause
     found: TextClause
     found_of_phone: TextClause
-    family: TextClause
+    runs_with_prefix: TextClause
     runs: TextClause
     gateway_fact: TextClause
     learn_fact: TextClause
@@ -410,8 +410,8 @@ def statements_for(dialect: str) -> Statements:
             "SELECT run_key, request_id, phone, state, code, message_id, reason, first_attempt_ms FROM esms_sends "
             "WHERE phone = :phone ORDER BY first_attempt_ms DESC, request_id LIMIT :limit"
         ),
-        family=text(
-            "SELECT run_key, about FROM esms_runs WHERE substr(run_key, 1, :length) = :family AND EXISTS "
+        runs_with_prefix=text(
+            "SELECT run_key, about FROM esms_runs WHERE substr(run_key, 1, :length) = :prefix AND EXISTS "
             "(SELECT 1 FROM esms_sends WHERE esms_sends.run_key = esms_runs.run_key "
             "AND state NOT IN ('not_sent', 'rejected'))"
         ),

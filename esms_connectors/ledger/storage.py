@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from esms_connectors.ledger.guard_database import GuardDatabase
     from esms_connectors.ledger.guard_store import GuardStore
     from esms_connectors.ledger.people import People
-    from esms_connectors.ledger.witness import Witness
+    from esms_connectors.ledger.run_memory import RunMemory
 
 logger = get_logger(__name__)
 
@@ -49,14 +49,14 @@ class LedgerStorage:
         phone_secret: str | None = None,
         lease_seconds: float = LEASE_SECONDS,
         now: Callable[[], DateTime] | None = None,
-        witness: Witness | None = None,
+        run_memory: RunMemory | None = None,
     ) -> None:
         ledger_schema, engines, schema_setup = _schema()
         self._engine = engines.for_ledger(engine)
         self._keys = LedgerKeys(phone_secret)
         self.lease_seconds = lease_seconds
         self._now = now or machine_clock.now
-        self._witness = witness
+        self._run_memory = run_memory
         self._sql = ledger_schema.statements_for(self._engine.dialect.name)
         schema_setup.create_or_check(self._engine)
         register_for_forks(self)

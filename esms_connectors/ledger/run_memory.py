@@ -1,4 +1,4 @@
-"""A memory outside of the ledger of the runs whose rows it has claimed, such as an orchestrator's state of a task."""
+"""Which runs have claimed rows, remembered outside of the ledger, such as in an orchestrator's state of a task."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Protocol
 from esms_connectors.gateway.errors import ConfigurationError
 
 
-class Witness(Protocol):
+class RunMemory(Protocol):
     """Remembers run keys for longer than a process lives, in another place than the ledger; threads may share it."""
 
-    def knows(self, run_key: str) -> bool:
+    def has_begun(self, run_key: str) -> bool:
         """Whether rows of the run were claimed before."""
         ...
 
-    def note(self, run_key: str) -> None:
+    def record(self, run_key: str) -> None:
         """Remember the run; called again for a run that is known."""
         ...
 
-    def family(self, run_key: str) -> str:
-        """What the run keys of all senders of an orchestrator's run begin with; empty if this key was given."""
+    def key_prefix(self, run_key: str) -> str:
+        """What the run keys of all tasks of one orchestrator run begin with; empty if the user gave this key."""
         ...
 
-    def is_gone(self, run_key: str) -> bool:
-        """Whether the sender of such a key no longer exists."""
+    def is_removed(self, run_key: str) -> bool:
+        """Whether the task with such a run key no longer exists."""
         ...
 
 
@@ -31,14 +31,14 @@ class ForgottenRunError(ConfigurationError):
     """Rows of a run were claimed in another ledger, or in one that was lost; this call sent nothing."""
 
 
-def check_remembered(witness: Witness | None, run_key: str, ledger: str) -> None:
+def check_remembered(run_memory: RunMemory | None, run_key: str, ledger: str) -> None:
     """
     Check a run that is not in the ledger `ledger`.
 
     Raises:
-        ForgottenRunError: the witness knows it, so its messages may have been sent.
+        ForgottenRunError: rows of it were claimed before, so its messages may have been sent.
     """
-    if witness is not None and witness.knows(run_key):
+    if run_memory is not None and run_memory.has_begun(run_key):
         raise ForgottenRunError(
             f"An earlier try sent messages of run {run_key!r}, which the ledger {ledger} does not have: it is another "
             "ledger, or it was lost. Use the earlier ledger, or restore it. With a new run key everybody gets the "
@@ -46,7 +46,7 @@ def check_remembered(witness: Witness | None, run_key: str, ledger: str) -> None
         )
 
 
-def renamed(run_key: str, earlier: str) -> ForgottenRunError:
+def renamed_task_error(run_key: str, earlier: str) -> ForgottenRunError:
     """For a run that a sender of another name may have sent before."""
     return ForgottenRunError(
         f"Run {run_key!r} may be run {earlier!r}, which has sent messages of this kind, and whose task no longer "

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from bulk_bench import Bench, people
 
-from esms_connectors.ledger.witness import ForgottenRunError
+from esms_connectors.ledger.run_memory import ForgottenRunError
 
 
 class Memory:
@@ -18,18 +18,18 @@ class Memory:
         self.noted: list[str] = []
         self.down = False
 
-    def knows(self, run_key: str) -> bool:
+    def has_begun(self, run_key: str) -> bool:
         return run_key in self.noted
 
-    def note(self, run_key: str) -> None:
+    def record(self, run_key: str) -> None:
         if self.down:
             raise TimeoutError("the orchestrator does not answer")
         self.noted.append(run_key)
 
-    def family(self, run_key: str) -> str:
+    def key_prefix(self, run_key: str) -> str:
         return "night/" if run_key.startswith("night/") else ""
 
-    def is_gone(self, run_key: str) -> bool:
+    def is_removed(self, run_key: str) -> bool:
         return run_key == "night/old"
 
 
@@ -41,14 +41,14 @@ def bench(ledger_url: str, make_bench: Callable[..., Bench]) -> Bench:
 def test_a_run_whose_rows_are_lost_is_not_sent_again(bench: Bench, tmp_path: Path) -> None:
     """Under another run key it may be; a ledger that has the run goes on with it."""
     memory = Memory()
-    bench.send_sms(people(20), ledger=bench.ledger(witness=memory))
+    bench.send_sms(people(20), ledger=bench.ledger(run_memory=memory))
     first, bench.ledger_url = bench.ledger_url, f"sqlite:///{tmp_path / 'another.sqlite'}"
     with pytest.raises(ForgottenRunError, match="another ledger") as error:
-        bench.send_sms(ledger=bench.ledger(witness=memory))
+        bench.send_sms(ledger=bench.ledger(run_memory=memory))
     assert not error.value.retryable
     assert sorted(bench.look().values()) == [1] * 20
     bench.ledger_url = first
-    bench.send_sms(ledger=bench.ledger(witness=memory))
+    bench.send_sms(ledger=bench.ledger(run_memory=memory))
     bench.check_complete()
 
 
@@ -59,7 +59,7 @@ def test_a_run_of_a_sender_that_is_gone_may_have_another_name(bench: Bench) -> N
 
     def send(run_key: str) -> None:
         bench.run_key, five = run_key, [everybody.pop() for _ in range(5)]
-        bench.send_sms(five, ledger=bench.ledger(witness=Memory()))
+        bench.send_sms(five, ledger=bench.ledger(run_memory=Memory()))
 
     for run_key in ("night/other", "night/beside", "night/old", "given"):
         send(run_key)
@@ -73,9 +73,9 @@ def test_nothing_is_sent_that_cannot_be_remembered(bench: Bench) -> None:
     memory = Memory()
     memory.down = True
     with pytest.raises(TimeoutError):
-        bench.send_sms(ledger=bench.ledger(witness=memory))
+        bench.send_sms(ledger=bench.ledger(run_memory=memory))
     assert not bench.look()
     assert bench.books.summary(bench.run_key).unsettled == 0
     memory.down = False
-    bench.send_sms(ledger=bench.ledger(witness=memory))
+    bench.send_sms(ledger=bench.ledger(run_memory=memory))
     bench.check_complete()
