@@ -109,6 +109,7 @@ def wait_for_delivery(
                 deadline=_started().add(seconds=timeout_seconds),
                 backoff=PollBackoff(poll_seconds=poll_seconds),
                 progress=tell,
+                sleep=account.sleep,
             )
         except (DeliveryTimeoutError, TooFewDeliveredError) as error:
             if fail:

@@ -17,8 +17,10 @@ from conftest import NOON, artifacts, name_of, phone_of, run_scheduled_for
 from prefect import flow
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
+from prefect.runtime import flow_run
+from prefect.states import Cancelling
 
-from esms_connectors import ConfigurationError, InvalidRequestError
+from esms_connectors import ConfigurationError, EsmsError, InvalidRequestError
 from esms_connectors.delivery.polling import DeliveryTimeoutError, TooFewDeliveredError
 from esms_connectors.emulator import DEMO_API_KEY, Emulator, Progress
 from esms_connectors.emulator.faults import http_status
@@ -143,6 +145,25 @@ def test_the_time_to_wait_ends(
         wait_for_delivery(campaign.run_key, timeout_seconds=0.5, **settings)
     counts = wait_for_delivery(campaign.run_key, timeout_seconds=0.5, fail=False, **settings)
     assert (counts["final"], counts["reached"]) == (0, False)
+
+
+@pytest.mark.in_turn
+@pytest.mark.parametrize("progress", [Progress(never_final_share=1.0, failed_share=0.0, rejected_share=0.0)])
+def test_a_wait_ends_when_its_run_is_cancelled(
+    gateway: Emulator, credentials: EsmsCredentials, ledger_block: EsmsLedger
+) -> None:
+    """Not with the next poll: in a thread no signal arrives, and a worker would kill the process."""
+    blocks = {"credentials": name_of(credentials), "ledger": name_of(ledger_block)}
+
+    @flow
+    def cancelled() -> None:
+        sent = send_sms(phone_of(1), "xin chao", **blocks)
+        with get_client(sync_client=True) as api:
+            api.set_flow_run_state(flow_run.id, Cancelling())
+        wait_for_delivery.submit(sent["run_key"], poll_seconds=3000, **blocks).result()
+
+    with pytest.raises(EsmsError, match="told to stop"):
+        cancelled()
 
 
 @pytest.mark.in_turn
