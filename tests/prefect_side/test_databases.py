@@ -15,7 +15,7 @@ from prefect_sqlalchemy import ConnectionComponents, SqlAlchemyConnector
 from sqlalchemy.engine import make_url
 
 from esms_connectors.emulator import Emulator, EmulatorServer
-from esms_connectors.gateway.errors import ConfigurationError
+from esms_connectors.ledger import LedgerError
 from esms_connectors.prefect import EsmsLedger, ZnsCampaign, zns_campaign
 
 QUERY = "SELECT phone, customer_name, service, code, date FROM customers ORDER BY id"
@@ -129,11 +129,12 @@ def test_two_runs_share_a_ledger_in_postgresql(
 def test_a_ledger_in_postgresql_that_is_gone_sends_nothing(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], prefect_server: str
 ) -> None:
-    """One line, without the password."""
+    """One line, without the password. It may be back for the next try."""
     block = EsmsLedger(url="postgresql://me:hunter2hunter2@127.0.0.1:1/ledger")
     block.save(f"gone-{uuid.uuid4().hex[:8]}")
-    with pytest.raises(ConfigurationError) as error:
+    with pytest.raises(LedgerError) as error:
         zns_campaign(make_campaign(10, ledger=name_of(block)))
+    assert error.value.retryable
     assert "hunter2" not in str(error.value)
     assert "\n" not in str(error.value)
     assert gateway.message_count == 0
