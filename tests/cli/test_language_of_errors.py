@@ -71,7 +71,7 @@ OF_PYTHON = (
     "The request id7 has 7 characters",  # with " in row 7", which the catalogue has
 )
 # Parts of other errors, and what is said inside of the package.
-INSIDE = {"interrupted", "no time", "a document type", "7 is not JSON"}
+INSIDE = {"interrupted", "no time", "a document type", "7 is not JSON", "not a whole number"}
 # Whose words come from elsewhere: what a workbook or a page of Google says of itself, and where a file was looked for;
 # and what is put together from sentences that stand in the catalogue one by one, as a test shows.
 OF_OTHERS = {
