@@ -54,13 +54,16 @@ CHANNELS: Mapping[str, Sequence[str]] = {
 }
 # What a channel needs and no connection has.
 NEEDED: Mapping[str, Sequence[str]] = {
-    **dict.fromkeys(("sms", "advertising", "fixed-number", "viber", "multi-channel"), ("text",)),
-    **dict.fromkeys(("zalo-text", "voice-otp"), ("text",)),
+    **dict.fromkeys(
+        ("sms", "advertising", "fixed-number", "viber", "multi-channel", "zalo-text", "voice-otp"), ("text",)
+    ),
     "zalo-transaction": ("template_type", "elements"),
     "call": ("template_id",),
 }
 # The gateway does not report which of their messages were delivered.
-TELL_NOBODY = ("advertising", "multi-channel")
+LAST_STEP_ONLY = ("advertising", "multi-channel")
+# One call needs many phones.
+FIRST_STEP_ONLY = ("advertising",)
 _OF_STEP = ("after", "channel", "params", "phone_column")
 LANGUAGES = ("en", "vi")
 OLD_FONTS = ("tcvn3", "vni")
@@ -259,7 +262,7 @@ def check_channel(channel: str, given: Mapping[str, Any], *, has_next: bool) -> 
     check_channel_options(channel, [name for name, value in given.items() if value is not None])
     if missing := next((one for one in NEEDED.get(channel, ()) if given.get(one) in (None, "")), None):
         raise InvalidRequestError(f"{channel} needs {missing}.", field=missing)
-    if has_next and channel in TELL_NOBODY:
+    if has_next and channel in LAST_STEP_ONLY:
         raise InvalidRequestError(
             f"The gateway does not report which messages of {channel} were delivered, so nothing can follow it.",
             field="fallback",
@@ -277,9 +280,9 @@ def _fallback(value: Any) -> None:
         if step.get("after") in (None, ""):
             raise InvalidRequestError(f"The step {step['channel']} needs after, such as 15m.", field="after")
         _after(step["after"])
-        if step["channel"] == "advertising":
+        if step["channel"] in FIRST_STEP_ONLY:
             raise InvalidRequestError(
-                "advertising goes to many numbers at once, so it cannot follow another step.", field="channel"
+                f"{step['channel']} goes to many numbers at once, so it cannot follow another step.", field="channel"
             )
         options = {name: given for name, given in step.items() if name not in _OF_STEP}
         check_channel(step["channel"], options, has_next=place < len(value))

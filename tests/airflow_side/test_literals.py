@@ -264,7 +264,8 @@ def test_the_channels_are_those_of_the_core() -> None:
         needed = {one.name for one in dataclasses.fields(channel) if one.init and _is_required(one)}
         of_connection = {"client", "brandname", "oa_id", *(["template_id"] if name != "call" else [])}
         assert needed - of_connection == set(literals.NEEDED.get(name, ())), name
-    assert {name for name, one in CHANNELS.items() if not one.tells_who} == set(literals.TELL_NOBODY)
+    assert {name for name, one in CHANNELS.items() if not one.tells_who} == set(literals.LAST_STEP_ONLY)
+    assert {name for name, one in CHANNELS.items() if one.smallest_chunk > 1} == set(literals.FIRST_STEP_ONLY)
     assert tuple(SNAPSHOT_TABLES) == literals.SNAPSHOTS
     assert tuple(OLD_FONTS) == literals.OLD_FONTS
     for suffix in literals.REPORT_SUFFIXES:
