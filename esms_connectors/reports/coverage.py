@@ -9,6 +9,7 @@ from datetime import datetime, time, timedelta
 from esms_connectors.reports.model import Note, Period, Term
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES
 from esms_connectors.warehouse.contract import WindowLoad
+from esms_connectors.warehouse.planning import without_superseded
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def coverage_of(loads: Iterable[WindowLoad], period: Period, now: datetime) -> C
         is_whole = load.read_at is not None and (load.closed or load.window.end > period.start)
         if is_whole and load.window.end > day_before and load.window.start < period.start:
             earlier.setdefault(load.window.sms_type, []).append(load)
-    by_type = {sms_type: _not_superseded(touching) for sms_type, touching in by_type.items()}
+    by_type = {sms_type: without_superseded(touching) for sms_type, touching in by_type.items()}
     counting = [load for touching in by_type.values() for load in touching]
     read = [load for load in counting if load.read_at is not None]
     end = period.end
@@ -120,19 +121,6 @@ def coverage_of(loads: Iterable[WindowLoad], period: Period, now: datetime) -> C
         privacy=max(read, key=lambda load: load.window.end).privacy if read else "",
         until=until if running else period.end,
     )
-
-
-def _not_superseded(loads: Iterable[WindowLoad]) -> list[WindowLoad]:
-    """Leave out windows within a larger one that was read: of a day in progress only the last pull counts."""
-    kept: list[WindowLoad] = []
-    reached: datetime | None = None
-    for load in _by_start(loads):
-        if reached is not None and load.window.end <= reached:
-            continue
-        kept.append(load)
-        if load.read_at is not None:
-            reached = load.window.end
-    return kept
 
 
 def _by_start(loads: Iterable[WindowLoad]) -> list[WindowLoad]:

@@ -82,7 +82,7 @@ COLUMNS = {
         "planned_number": "number of the load that last requested the window; a later load has a higher one",
         "read_number": "number of the load that this row describes; empty, or below planned_number = pending",
         "read_at": "when the reading of that load started, by the gateway's clock if available, UTC",
-        "loaded_at": "when the last load was committed, UTC; empty = pending",
+        "loaded_at": "when the last load stored its rows, UTC; empty = pending",
         "closed": "whether the window had ended, plus a margin, before it was read, and nothing changed during the "
         "reading",
         "counted_at": "when its rows were last recounted, UTC; if the count differed, it was read again",
@@ -231,8 +231,8 @@ class Warehouse(abc.ABC):
         so does that load's line in `esms_loads`.
 
         Args:
-            load: as read, with `read_number` and `read_at`; `inserted`, `changed`, `regressed`, `load_count` and
-                `loaded_at` are filled in here.
+            load: as read, with `read_number`, `read_at` and `loaded_at`; `inserted`, `changed`, `regressed` and
+                `load_count` are filled in here.
             rows: batches of `ROW_SCHEMA`, all of the load's window, each key once. Streamed, never held in full.
 
         Raises:

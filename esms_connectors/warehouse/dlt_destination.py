@@ -21,7 +21,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -178,7 +178,7 @@ class DltWarehouse(Warehouse):
             for table in (MESSAGES, LOADS):
                 self._fill(connection, table, load.window.start, load.window.end)
             others = _OtherWindows(self, connection, load.window)
-            counts = merge_rows(connection, load, others.watch(rows), loaded_at=datetime.now(UTC))
+            counts = merge_rows(connection, load, others.watch(rows))
             with self._refusals():
                 if connection.execute(f"SELECT 1 FROM {HISTORY} LIMIT 1").fetchall():
                     self._send({HISTORY: select(connection, f"FROM {HISTORY}")})

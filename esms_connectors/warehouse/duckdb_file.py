@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import duckdb
-import pendulum
 import pyarrow as pa
 
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError
@@ -105,10 +104,7 @@ class DuckDbWarehouse(Warehouse):
         self._in_session(lambda session: note_counted(session, windows, counted_at))
 
     def merge(self, load: WindowLoad, rows: Iterable[pa.RecordBatch]) -> MergeCounts:
-        return self._in_transaction(
-            lambda connection: merge_rows(connection, load, rows, loaded_at=pendulum.now("UTC")),
-            memory=self._merge_memory,
-        )
+        return self._in_transaction(lambda connection: merge_rows(connection, load, rows), memory=self._merge_memory)
 
     def erase(self, person: Person) -> dict[str, int]:
         return self._in_session(lambda session: erase_person(session, person), rewritten=True)

@@ -27,7 +27,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, quote
@@ -171,7 +171,7 @@ class FilesWarehouse(Warehouse):
             tables.fill(connection, MESSAGES, partition, scratch)
             tables.fill(connection, LOADS, partition, scratch)
             others = OtherDays(tables, connection, load.window, scratch, locks)
-            counts = merge_rows(connection, load, others.watch(rows), loaded_at=datetime.now(UTC))
+            counts = merge_rows(connection, load, others.watch(rows))
             with self._store.transaction(partition.key, scratch) as files:
                 days = (partition, *others.joined)
                 for one in days:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pendulum
@@ -233,7 +234,8 @@ def load_windows(
                     logger.warning("left out: %s", error)
                     incomplete.append(error)
                     continue
-                counts = warehouse.merge(_load_of(reading, planned_at, number, privacy), spool)
+                load = replace(_load_of(reading, planned_at, number, privacy), loaded_at=_milliseconds(now()))
+                counts = warehouse.merge(load, spool)
             part = summary.follow_up if reading.window in follow_up else summary
             part.add(reading, counts, loaded_before=before.get(reading.window, 0))
             tell()

@@ -114,12 +114,10 @@ class Session(Protocol):
 # --- merging ---------------------------------------------------------------------------------------------------------
 
 
-def merge_window(
-    session: Session, load: WindowLoad, rows: Iterable[pa.RecordBatch], loaded_at: datetime
-) -> MergeCounts:
+def merge_window(session: Session, load: WindowLoad, rows: Iterable[pa.RecordBatch]) -> MergeCounts:
     """`Warehouse.merge`, in the transaction of the session."""
-    if load.read_at is None or load.read_number is None:
-        raise ValueError("a load that is to be merged has a number and a read_at")
+    if load.read_at is None or load.read_number is None or load.loaded_at is None:
+        raise ValueError("a load that is to be merged has a number, a read_at and a loaded_at")
     check_privacy(session, load.privacy)
     found: Counter[str] = Counter()
     parameters = {
@@ -151,7 +149,7 @@ def merge_window(
     counts = MergeCounts(
         inserted=found["new"], changed=found["changed"], unchanged=found["same"], regressed=found["back"]
     )
-    _write_load(session, load, counts, {**parameters, "loaded_at": utc(loaded_at)})
+    _write_load(session, load, counts, {**parameters, "loaded_at": utc(load.loaded_at)})
     return counts
 
 
@@ -485,13 +483,11 @@ def _table_info(connection: duckdb.DuckDBPyConnection, table: str) -> list[Any]:
         return []
 
 
-def merge_rows(
-    connection: duckdb.DuckDBPyConnection, load: WindowLoad, rows: Iterable[pa.RecordBatch], *, loaded_at: datetime
-) -> MergeCounts:
+def merge_rows(connection: duckdb.DuckDBPyConnection, load: WindowLoad, rows: Iterable[pa.RecordBatch]) -> MergeCounts:
     """
     `Warehouse.merge` on a DuckDB connection, inside the caller's transaction, which must be rolled back on an error.
 
     Only stored rows whose window overlaps or touches this one need to be in the tables.
     """
     with contextlib.closing(DuckDbSession(connection)) as session:
-        return merge_window(session, load, rows, loaded_at)
+        return merge_window(session, load, rows)

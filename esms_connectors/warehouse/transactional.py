@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
-import pendulum
 import pyarrow as pa
 
 from esms_connectors.sent_data.reader import SentWindow
@@ -34,7 +33,7 @@ class TransactionalWarehouse(Warehouse):
         self._in_transaction(lambda session: note_counted(session, windows, counted_at))
 
     def merge(self, load: WindowLoad, rows: Iterable[pa.RecordBatch]) -> MergeCounts:
-        return self._in_transaction(lambda session: merge_window(session, load, rows, pendulum.now("UTC")))
+        return self._in_transaction(lambda session: merge_window(session, load, rows))
 
     def erase(self, person: Person) -> dict[str, int]:
         return self._in_transaction(lambda session: erase_person(session, person))

@@ -106,6 +106,7 @@ def _fill(address: str) -> None:
         planned_number=1,
         read_number=1,
         read_at=end.add(hours=1),
+        loaded_at=end.add(hours=1),
         closed=True,
         row_count=len(rows),
         count_total=len(rows),

@@ -43,6 +43,19 @@ def asked(gateway: Emulator) -> int:
     return gateway.call_count("get_sms_sent_data")
 
 
+@pytest.mark.in_turn(every=3)
+def test_every_time_of_a_load_is_by_the_clock_that_was_given(gateway: Emulator, place: Place, load: Load) -> None:
+    """Another clock than this machine's, such as that of a backfill's test, decides and is recorded."""
+    gateway.quirks.date_header = "missing"
+    gateway.populate(3, start=DAY.add(hours=1), end=NEXT.subtract(hours=1))
+    load(place)
+    [line] = place.loads()
+    now = gateway.clock.now.replace(microsecond=gateway.clock.now.microsecond // 1000 * 1000)
+    assert {name: line[name] for name in ("planned_at", "read_at", "loaded_at")} == dict.fromkeys(
+        ("planned_at", "read_at", "loaded_at"), now
+    )
+
+
 @pytest.mark.in_turn
 def test_windows_are_read_until_all_of_their_rows_are_final(
     gateway: Emulator, place: Place, load: Load, follow_up: Any

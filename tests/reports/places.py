@@ -36,7 +36,7 @@ class Place:
         )
         settings: dict[str, Any] = {"closed": True, "row_count": len(rows), "count_total": len(rows)} | about
         number = int(read_at.timestamp() * 1000)
-        load = WindowLoad(window, read_at, self.privacy.fingerprint, number, number, read_at, **settings)
+        load = WindowLoad(window, read_at, self.privacy.fingerprint, number, number, read_at, read_at, **settings)
         self.warehouse.merge(load, [self.privacy.apply(batch)])
 
     def report(self, start: Any, end: Any, **settings: Any) -> Report:

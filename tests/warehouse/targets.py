@@ -261,6 +261,7 @@ def load_of(row_count: int, minute: int = 0, window: SentWindow = WINDOW, **othe
         "planned_number": number_at(minute),
         "read_number": number_at(minute),
         "read_at": read_at(minute),
+        "loaded_at": read_at(minute),
         "closed": True,
         "row_count": row_count,
         "count_total": row_count,
