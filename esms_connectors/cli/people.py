@@ -150,6 +150,8 @@ def find(
         ledger = _ledger_beside(opened, ledger_url, given)
         warehouses = opened.enter_context(_warehouses(given))
         found = find_messages(_typed(text) or "", ledger=ledger, warehouses=warehouses, privacy=phone_privacy(phones))
+    for place in found.incomplete:
+        say(f"{place} lacks days, and may lack messages: `esms coverage` lists them.", fg="yellow", err=True)
     if as_json:
         print_json(found.as_dict())
         return

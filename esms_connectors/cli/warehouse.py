@@ -26,7 +26,7 @@ from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.times import in_vietnam
 
 if TYPE_CHECKING:
-    from esms_connectors.warehouse.coverage import TypeCoverage, WindowDifference
+    from esms_connectors.warehouse.coverage import Compared, TypeCoverage, WindowDifference
 
 _NOT_COMPLETE = 4
 _MOST_SHOWN = 20
@@ -82,7 +82,8 @@ def statement(month: str, address: str, path: str | None, as_csv: bool, as_json:
     A month in the warehouse, by message type, compared with the gateway's invoice; differences are invoice less
     statement. Messages of the statement are those with a price. MONTH such as 2026-11.
 
-    Exits with 4 if they differ, or if the warehouse lacks days of that month. Creates the views of `esms marts`.
+    Exits with 4 if they differ, or if the warehouse lacks days of that month, or has days that the gateway may have
+    dropped and no invoice agrees with. Creates the views of `esms marts`.
 
     \b
     Examples:
@@ -113,7 +114,7 @@ def statement(month: str, address: str, path: str | None, as_csv: bool, as_json:
             for row in rows:
                 table.add_row(*("" if value is None else str(value) for value in row))
             print_table(table)
-        for gap in made.gaps:
+        for gap in (*made.gaps, *made.doubts):
             say(gap, fg="yellow", err=True)
     if made.problems:
         sys.exit(_NOT_COMPLETE)
@@ -149,8 +150,8 @@ def coverage(
     Which windows are loaded, pending, or were never loaded, and which listed fewer rows at the last reading than the
     warehouse stores; with --compare, where the gateway lists different rows today.
 
-    Exits with 4 if something is missing or differs, so that a schedule can watch it. Days for which the gateway no
-    longer keeps rows are shown as not available, and are not a failure.
+    Exits with 4 if something is missing, stored twice or differs, or nothing was ever loaded, so that a schedule can
+    watch it. Days for which the gateway may no longer keep rows are shown as not available, and are not a failure.
 
     \b
     Examples:
@@ -162,22 +163,23 @@ def coverage(
     from esms_connectors.warehouse import open_warehouse
     from esms_connectors.warehouse.coverage import compare_windows, coverage_by_type, recent_windows
 
-    differing: list[WindowDifference] = []
-    compared = 0
+    compared: list[Compared] | None = None
     with open_warehouse(address) as warehouse:
         found, place = coverage_by_type(warehouse, sms_types=sms_types), warehouse.name
         if compare:
             windows = recent_windows(warehouse, days, sms_types=sms_types)
-            compared = len(windows)
             with open_client(base_url, sandbox, max_connections=threads + 1) as client:
-                differing = compare_windows(client, warehouse, windows, privacy=phone_privacy(phones), threads=threads)
+                privacy = phone_privacy(phones)
+                compared = [*compare_windows(client, warehouse, windows, privacy=privacy, threads=threads)]
     if as_json:
-        print_json(_as_json(found, differing, compared if compare else None, place))
+        print_json(_as_json(found, compared, place))
     else:
-        _show(found, differing, compared if compare else None)
+        _show(found, compared)
     since = machine_clock.now().subtract(days=days)
     shrunk = any(window.window.end >= since for one in found for window in one.shrunk)
-    if differing or shrunk or not all(one.complete for one in found):
+    # Without --types, those that the pulls do not ask for are only named; without any load there is nothing to watch.
+    expected = [one for one in found if one.first is not None] if types is None else found
+    if not expected or shrunk or _differing(compared) or not all(one.complete for one in expected):
         sys.exit(_NOT_COMPLETE)
 
 
@@ -217,9 +219,16 @@ def snapshot(
     say(f"into {place}")
 
 
-def _as_json(
-    found: list[TypeCoverage], differing: list[WindowDifference], compared: int | None, place: str
-) -> dict[str, Any]:
+def _differing(compared: list[Compared] | None) -> list[WindowDifference]:
+    return [difference for one in compared or () if (difference := one.difference)]
+
+
+def _by_number(compared: list[Compared]) -> int:
+    """Windows of which only the number of rows was compared, and did not differ."""
+    return sum(one.by_number and one.is_same for one in compared)
+
+
+def _as_json(found: list[TypeCoverage], compared: list[Compared] | None, place: str) -> dict[str, Any]:
     told: dict[str, Any] = {
         "into": place,
         "types": [
@@ -234,14 +243,16 @@ def _as_json(
                 "missing": [{"from": start, "to": end} for start, end in one.missing],
                 "not_available": one.not_available,
                 "shrunk": [_as_difference(window) for window in one.shrunk],
+                "repeated": one.repeated,
                 "complete": one.complete,
             }
             for one in found
         ],
     }
     if compared is not None:
-        told["compared"] = compared
-        told["differing"] = [_as_difference(one) for one in differing]
+        told["compared"] = len(compared)
+        told["compared_by_number"] = _by_number(compared)
+        told["differing"] = [_as_difference(one) for one in _differing(compared)]
     return told
 
 
@@ -255,7 +266,7 @@ def _as_difference(one: WindowDifference) -> dict[str, Any]:
     }
 
 
-def _show(found: list[TypeCoverage], differing: list[WindowDifference], compared: int | None) -> None:
+def _show(found: list[TypeCoverage], compared: list[Compared] | None) -> None:
     names = ("type", "since", "windows", "rows", "owed", "not closed", "with open rows", "missing")
     never = [one.sms_type for one in found if one.first is None]
     rows = [
@@ -280,20 +291,29 @@ def _show(found: list[TypeCoverage], differing: list[WindowDifference], compared
         f"missing: type {sms_type}, {in_vietnam(start)} to {in_vietnam(end)} in Vietnam"
         for sms_type, start, end in gaps
     ]
+    differing = _differing(compared)
     lines += [f"differs: {one_window}" for one_window in differing]
     lines += [f"fewer: {_fewer(window)}" for one in found for window in one.shrunk]
     lines += [
-        f"not available: type {one.sms_type}, {counted(one.not_available, 'window')} of more than 90 days ago without "
-        "rows; the gateway may no longer have them"
+        f"not available: type {one.sms_type}, {counted(one.not_available, 'window')} older than any with rows; the "
+        "gateway may no longer have them"
         for one in found
         if one.not_available
+    ]
+    lines += [
+        f"stored twice: type {one.sms_type}, {counted(one.repeated, 'window')} with exactly the rows of another type; "
+        "the gateway seems to ignore the type"
+        for one in found
+        if one.repeated
     ]
     for line in lines[:_MOST_SHOWN]:
         say(line, fg="yellow")
     if len(lines) > _MOST_SHOWN:
         say(f"and {len(lines) - _MOST_SHOWN:,} more; --json shows all")
     if compared is not None:
-        say(f"{counted(compared, 'window')} counted at the gateway, {len(differing):,} of them differ")
+        say(f"{counted(len(compared), 'window')} counted at the gateway, {len(differing):,} of them differ")
+        if by_number := _by_number(compared):
+            say(f"{counted(by_number, 'window')} with more rows than one answer holds: only their number was compared")
 
 
 def _fewer(one: WindowDifference) -> str:

@@ -9,6 +9,7 @@ from datetime import datetime, time, timedelta
 from esms_connectors.reports.model import Note, Period, Term
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES
 from esms_connectors.warehouse.contract import WindowLoad
+from esms_connectors.warehouse.doubtful_windows import unavailable
 from esms_connectors.warehouse.planning import without_superseded
 
 
@@ -19,6 +20,7 @@ class Coverage:
         windows: planned windows that overlap the period; of the pulls of a day in progress only the last.
         pending: those of them that were never loaded.
         unclosed: those that have ended by now, but were read before their end.
+        unavailable: those that list nothing and were read so late that the gateway may no longer have their messages.
         gaps: message type -> how much of the period no window was ever planned for, for types that are loaded at all.
         eve: message types that are loaded, but not for the whole day before the period: a scheduled or late message is
             sent after its creation, and listed only in the window of its creation.
@@ -31,6 +33,7 @@ class Coverage:
     windows: int
     pending: int
     unclosed: int
+    unavailable: int
     gaps: dict[int, timedelta]
     eve: tuple[int, ...]
     absent: tuple[int, ...]
@@ -44,7 +47,7 @@ class Coverage:
 
     @property
     def complete(self) -> bool:
-        return not (self.pending or self.unclosed or self.gaps)
+        return not (self.pending or self.unclosed or self.unavailable or self.gaps)
 
     def notes(self) -> list[Note]:
         """Notes for the reader, so that an incomplete report never looks complete."""
@@ -56,6 +59,8 @@ class Coverage:
             notes.append(Note("gaps", {"hours": hours, "types": _terms(sorted(self.gaps))}, warning=True))
         if self.unclosed:
             notes.append(Note("unclosed", {"windows": self.unclosed}, warning=True))
+        if self.unavailable:
+            notes.append(Note("unavailable", {"windows": self.unavailable}, warning=True))
         if not self.pending:
             notes.append(Note("loaded", {"windows": self.windows, "read_at": self.read_at}))
         if self.eve:
@@ -74,6 +79,7 @@ def coverage_of(loads: Iterable[WindowLoad], period: Period, now: datetime) -> C
     Args:
         loads: all loads of the warehouse; those of earlier days show which types are loaded at all.
     """
+    loads = list(loads)
     by_type: dict[int, list[WindowLoad]] = {}
     # The day before, up to the start of the period, which need not be at midnight.
     day_before = datetime.combine(period.start.date(), time(), period.start.tzinfo) - timedelta(days=1)
@@ -114,6 +120,7 @@ def coverage_of(loads: Iterable[WindowLoad], period: Period, now: datetime) -> C
         windows=len(counting),
         pending=len(counting) - len(read),
         unclosed=len(unclosed),
+        unavailable=len(unavailable(read, loads)),
         gaps=gaps,
         eve=tuple(eve),
         absent=tuple(sms_type for sms_type in ALL_SMS_TYPES if sms_type not in by_type),

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.phones import read_phone
 from esms_connectors.ledger import Ledger
 from esms_connectors.reports.person import gather_person, plain
 from esms_connectors.warehouse.contract import HISTORY, MESSAGES, Warehouse
+from esms_connectors.warehouse.planning import Clock, lacks_days
 from esms_connectors.warehouse.privacy import Privacy
 from esms_connectors.warehouse.retention import in_any_case, rows_named
 
@@ -28,9 +30,11 @@ class Findings:
     """
     Attributes:
         places: name of the ledger or warehouse -> table -> rows, each by column.
+        incomplete: names of the warehouses that lack days, so that they may lack messages.
     """
 
     places: Mapping[str, _Rows]
+    incomplete: Sequence[str] = ()
 
     @property
     def rows(self) -> int:
@@ -38,7 +42,7 @@ class Findings:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: plain values, times in Vietnamese local time."""
-        return {"places": plain(self.places), "rows": self.rows}
+        return {"places": plain(self.places), "rows": self.rows, "incomplete": [*self.incomplete]}
 
     def lines(self) -> list[dict[str, Any]]:
         """The rows in chronological order, one line each, by `FOUND_COLUMNS`; times in Vietnamese local time."""
@@ -57,13 +61,19 @@ class Findings:
 
 
 def find_messages(
-    text: str, *, ledger: Ledger | None = None, warehouses: Iterable[Warehouse] = (), privacy: Privacy | None = None
+    text: str,
+    *,
+    ledger: Ledger | None = None,
+    warehouses: Iterable[Warehouse] = (),
+    privacy: Privacy | None = None,
+    now: Clock = machine_clock.now,
 ) -> Findings:
     """
     Args:
         text: a phone in any spelling; a message id; a request id; the caller's row key; or the row key in
             `esms_sent_messages`. A text that may be a phone or a key is searched for as both.
         privacy: how the warehouses keep phones; needed for phones that are not kept plain.
+        now: the clock; days up to the last midnight are expected in a warehouse.
 
     Raises:
         InvalidRequestError: an empty text, neither ledger nor warehouse, or phones kept with another secret.
@@ -86,7 +96,7 @@ def find_messages(
     if phone := read_phone(text)[0]:
         theirs = gather_person(ledger, asked, phone, privacy or Privacy()).places
         places = {place: _together(tables, places[place]) for place, tables in theirs.items()}
-    return Findings(places)
+    return Findings(places, [one.name for one in asked if lacks_days([*one.loads()], now())])
 
 
 def _ids(rows: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -263,6 +263,16 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "Never loaded: {hours} h of this period for {types}, so messages may be missing. Load: esms pull.",
             "{hours} giờ của kỳ này chưa được tải cho {types}: có thể thiếu tin. Hãy chạy esms pull.",
         ),
+        "note.unavailable": (
+            (
+                "Windows that list nothing, read longer after their end than any with messages: {windows}. The gateway "
+                "may no longer have their messages, so this is no proof that none were sent."
+            ),
+            (
+                "{windows} cửa sổ không có tin nào và được đọc quá muộn: eSMS có thể không còn giữ tin của chúng, nên "
+                "chưa chắc là không gửi tin nào."
+            ),
+        ),
         "note.unclosed": (
             (
                 "Windows read before they had ended: {windows}, so messages may be missing. Load them again: esms "

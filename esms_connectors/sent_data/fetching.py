@@ -83,11 +83,11 @@ class WindowReading:
 @dataclass(frozen=True, slots=True)
 class WindowCount:
     """
-    What a single answer says about a window.
+    What a single answer, if that is enough, says about a window.
 
     Attributes:
         rows: the gateway's count for the window; without one, the rows of the answer.
-        digest: as `WindowReading.digest`, if the answer has all rows.
+        digest: as `WindowReading.digest`, if all rows were received.
     """
 
     rows: int
@@ -95,14 +95,27 @@ class WindowCount:
 
 
 def count_window(client: EsmsClient, window: SentWindow) -> WindowCount:
-    """Count by one call, for the first page of the window."""
+    """
+    Count by one call, for the first page of the window. If that is full and counts no more rows than it has, the count
+    may be that of the page, so the next page is requested, and so on.
+    """
     page = _fetch_page(client, window, 1, PAGE_SIZE).columns()
     rows = page.rows_received if page.count_total is None else page.count_total
-    if not rows == page.rows_received < PAGE_SIZE:
+    if rows != page.rows_received:
         return WindowCount(rows, None)
-    places = distinct_places(page.batch, page.keys)  # like a load
-    batch = page.batch.take(pa.array([*places.values()], pa.int64()))
-    return WindowCount(rows, digest_of(len(places), checksum(batch, [*places])))
+    seen: set[str] = set()
+    number, checksums = 1, 0
+    while True:
+        # Like a load: each key once.
+        new = {key: place for key, place in distinct_places(page.batch, page.keys).items() if key not in seen}
+        batch = page.batch.take(pa.array([*new.values()], pa.int64()))
+        checksums += checksum(batch, [*new])
+        rows += len(new) if seen else 0
+        seen.update(new)
+        if page.rows_received < PAGE_SIZE or not new:
+            return WindowCount(rows, digest_of(len(seen), checksums))
+        number += 1
+        page = _fetch_page(client, window, number, PAGE_SIZE).columns()
 
 
 def digest_of(rows: int, checksums: int) -> str:

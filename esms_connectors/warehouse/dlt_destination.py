@@ -87,6 +87,10 @@ _MOVABLE = (
 )
 _SENT = "{sent_at} BETWEEN %s AND %s"
 _LAST_NUMBER = "SELECT max({planned_number}) FROM {esms_loads}"
+_BY_WINDOW = """
+SELECT {sms_type}, {window_start}, {window_end}, count(*) FROM {esms_sent_messages} WHERE {sms_type} IS NOT NULL
+GROUP BY {sms_type}, {window_start}, {window_end}
+"""
 _FETCH_ROWS = 20_000
 _KEYS_AT_ONCE = 200
 _ATTEMPTS_TO_CREATE = 3
@@ -138,6 +142,12 @@ class DltWarehouse(Warehouse):
                 for line in batch.to_pylist()
             ]
         yield from map(read_load, lines)
+
+    def count_by_window(self) -> Iterable[tuple[Any, ...]]:
+        time = pa.timestamp("us", "UTC")
+        with self._at_work(), self._refusals(), self._sql() as client:
+            counted = self._rows(client, _BY_WINDOW)
+        return [(one, as_value(start, time), as_value(end, time), int(rows)) for one, start, end, rows in counted]
 
     def plan(self, windows: Sequence[SentWindow], *, planned_at: datetime, privacy: str) -> int:
         with self._at_work():

@@ -30,7 +30,7 @@ from esms_connectors.warehouse.contract import MergeCounts, Person, Reader, Ware
 from esms_connectors.warehouse.errors import interrupts, name_is_free
 from esms_connectors.warehouse.file_store import sync
 from esms_connectors.warehouse.grouped import GroupedTable
-from esms_connectors.warehouse.merge_sql import READ_LOADS
+from esms_connectors.warehouse.merge_sql import COUNT_DOUBLES, READ_LOADS
 from esms_connectors.warehouse.merging import (
     SETTLE_IN,
     DuckDbSession,
@@ -121,6 +121,10 @@ class DuckDbWarehouse(Warehouse):
                     connection.execute(f"CREATE OR REPLACE VIEW {name} AS {query}")
 
         self._in_transaction(work)
+
+    def count_doubles(self, start: datetime, end: datetime) -> int:
+        [(rows,)] = self.ask(lambda reader: list(reader.read(COUNT_DOUBLES, start=utc(start), end=utc(end))))
+        return int(rows)
 
     def put_group(self, table: GroupedTable, group: str, rows: Sequence[tuple[object, ...]]) -> None:
         def work(connection: duckdb.DuckDBPyConnection) -> None:

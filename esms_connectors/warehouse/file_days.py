@@ -81,7 +81,7 @@ class OtherDays(MovedRows):
             self.versions |= self._tables.versions(one)
             self._tables.fill(self._connection, MESSAGES, one, self._scratch)
             twice = _ON_TWO_DAYS.format(here=in_partition(one))
-            done = self._connection.execute(REMOVE_DOUBLES.format(twice=twice, overlap="")).fetchall()
+            done = self._connection.execute(REMOVE_DOUBLES.format(same="row_key", twice=twice, overlap="")).fetchall()
             self.removed_doubles |= bool(done[0][0])
 
     def _lock(self, one: Partition) -> None:

@@ -25,6 +25,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -196,6 +197,22 @@ class FilesWarehouse(Warehouse):
                     for table, count in self._erase_day(partition, person, scratch).items():
                         removed[table] += count
         return removed
+
+    def count_by_window(self) -> Iterator[tuple[Any, ...]]:
+        self._settle_settings()
+        with scratch_folder() as scratch:
+
+            def counts_of(partition: Partition) -> Counter[tuple[Any, Any]]:
+                rows: Counter[tuple[Any, Any]] = Counter()
+                for batch in self._tables.read(MESSAGES, partition, scratch, columns=["window_start", "window_end"]):
+                    windows = pa.Table.from_batches([batch]).group_by(batch.schema.names)
+                    counted = windows.aggregate([([], "count_all")]).to_pydict().values()
+                    rows.update({(start, end): count for start, end, count in zip(*counted, strict=True)})
+                return rows
+
+            partitions = sorted(self._tables.partitions(MESSAGES))
+            for partition, rows in zip(partitions, self._each(counts_of, partitions), strict=True):
+                yield from ((partition.sms_type, *window, count) for window, count in rows.items())
 
     def put_group(self, table: GroupedTable, group: str, rows: Sequence[tuple[object, ...]]) -> None:
         self._store.create_root()

@@ -6,22 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from dataclasses import fields as dataclass_fields
-from datetime import datetime, timedelta
 
 from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import EsmsError
 from esms_connectors.sent_data.fetching import WindowReading
 from esms_connectors.sent_data.reader import IncompleteWindowError
-from esms_connectors.sent_data.windows import SentWindow
 from esms_connectors.warehouse.contract import MergeCounts
-
-# The gateway does not document how long it lists rows. Within this time an empty window is taken to have had none.
-KEPT_FOR = timedelta(days=90)
-
-
-def may_be_gone(rows: int, window: SentWindow, read_at: datetime | None) -> bool:
-    """Whether a window lists nothing because it was read so late that the gateway may no longer have its rows."""
-    return not rows and read_at is not None and window.end < read_at - KEPT_FOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +50,8 @@ class LoadCounts:
         open_rows: rows that are not final; their windows should be read again later.
         shrunk_windows, unlisted_rows: windows that list fewer rows than at their previous load, and how many fewer; the
             gateway may have dropped them. The warehouse keeps these rows unchanged.
-        old_windows_without_rows: windows that ended more than `KEPT_FOR` before they were read and list nothing: either
-            nothing was sent, or the gateway no longer has the rows; its retention is undocumented.
+        old_windows_without_rows: windows that list nothing and were read longer after their end than any that lists
+            rows: either nothing was sent, or the gateway no longer has the rows; its retention is undocumented.
         unread: rows with a status, type, price or time that could not be parsed; `status_text` keeps the original.
         states: state -> rows.
     """
@@ -92,7 +82,7 @@ class LoadCounts:
             text += f"; {counted(self.shrunk_windows, 'window lists', 'windows list')} "
             text += f"{counted(self.unlisted_rows, 'row')} fewer than when loaded before"
         if self.old_windows_without_rows:
-            old = f"of more than {KEPT_FOR.days} days ago"
+            old = "older than any with rows"
             text += (
                 f"; {counted(self.old_windows_without_rows, f'window {old} lists', f'windows {old} list')} nothing: "
             )
@@ -110,7 +100,6 @@ class LoadCounts:
         """Add a loaded window; `loaded_before`: rows listed by its previous load."""
         self.shrunk_windows += reading.rows < loaded_before
         self.unlisted_rows += max(0, loaded_before - reading.rows)
-        self.old_windows_without_rows += may_be_gone(reading.rows, reading.window, reading.read_at)
         self.windows += 1
         self.rows += reading.rows
         self.inserted += counts.inserted

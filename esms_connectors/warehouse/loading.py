@@ -21,7 +21,8 @@ from esms_connectors.sent_data.windows import ALL_SMS_TYPES, CLOSED_AFTER, SentW
 from esms_connectors.warehouse.accounts import claim_account
 from esms_connectors.warehouse.arrow_memory import system_allocator
 from esms_connectors.warehouse.contract import MergeCounts, Warehouse, WindowLoad
-from esms_connectors.warehouse.coverage import WindowDifference, compared
+from esms_connectors.warehouse.coverage import compare_windows
+from esms_connectors.warehouse.doubtful_windows import unavailable
 from esms_connectors.warehouse.load_summary import LoadIncompleteError, LoadProgress, LoadSummary
 from esms_connectors.warehouse.planning import MAX_AGE, MOST_DAYS, Clock, LoadPlan, is_closed, is_final_look, plan_load
 from esms_connectors.warehouse.privacy import Privacy
@@ -165,9 +166,9 @@ def recount_windows(
     if not windows:
         return []
     again: list[SentWindow] = []
-    for one in compared(client, warehouse, windows, privacy=privacy, threads=threads):
-        if not one.is_same:
-            logger.info("%s; reading it again", WindowDifference(one.window, one.loaded, one.listed))
+    for one in compare_windows(client, warehouse, windows, privacy=privacy, threads=threads):
+        if one.difference is not None:
+            logger.info("%s; reading it again", one.difference)
         elif one.by_number and one.load is not None and is_final_look(one.load, now()):
             logger.info("%s: %s as before; reading them again after a week", one.window, counted(one.listed, "row"))
         else:
@@ -203,7 +204,8 @@ def load_windows(
     wanted = list(dict.fromkeys(windows))
     planned_at = _milliseconds(now())
     asked = set(wanted)
-    loads = [load for load in warehouse.loads() if load.window in asked]
+    before = list(warehouse.loads())
+    loads = [load for load in before if load.window in asked]
     done: set[SentWindow] = set()
     if resume:
         planned_at, done = _interrupted(loads, len(wanted), planned_at)
@@ -211,8 +213,9 @@ def load_windows(
     pending = [window for window in wanted if window not in done]
     if not pending:
         return summary
-    before = {load.window: load.row_count for load in loads}
+    rows_before = {load.window: load.row_count for load in loads}
     number = warehouse.plan(pending, planned_at=planned_at, privacy=privacy.fingerprint)
+    read: list[WindowLoad] = []
     incomplete: list[IncompleteWindowError] = []
 
     def tell(reading: WindowReading | None = None) -> None:
@@ -237,9 +240,12 @@ def load_windows(
                 load = replace(_load_of(reading, planned_at, number, privacy), loaded_at=_milliseconds(now()))
                 counts = warehouse.merge(load, spool)
             part = summary.follow_up if reading.window in follow_up else summary
-            part.add(reading, counts, loaded_before=before.get(reading.window, 0))
+            part.add(reading, counts, loaded_before=rows_before.get(reading.window, 0))
+            read.append(load)
             tell()
-            _log(reading, counts, before.get(reading.window, 0))
+            _log(reading, counts, rows_before.get(reading.window, 0))
+    for load in unavailable(read, before):
+        (summary.follow_up if load.window in follow_up else summary).old_windows_without_rows += 1
     summary.seconds = time.monotonic() - began
     if incomplete:
         # Planned at a later time than the others, so that the next call reads all windows again, not only these.

@@ -137,11 +137,19 @@ NEW = "esms_verdict WHERE verdict = 'new'"
 # times of sending, both final, so that the merge of neither searches the other. The final one stays, else the latest.
 REMOVE_DOUBLES = f"""
 DELETE FROM {MESSAGES} WHERE rowid IN (SELECT rowid FROM (
-    SELECT rowid, row_number() OVER (PARTITION BY row_key ORDER BY state IN ({FINAL}) DESC, load_number DESC) AS place
+    SELECT rowid, row_number() OVER (PARTITION BY {{same}} ORDER BY state IN ({FINAL}) DESC, load_number DESC) AS place
     FROM {MESSAGES} AS stored WHERE row_key IN ({{twice}}) {{overlap}}
 ) WHERE place > 1)
 """
 FOUND_TWICE = "SELECT row_key FROM esms_verdict GROUP BY row_key HAVING count(*) > 1"
+
+# For rows that no merge has compared, because their days do not adjoin.
+COUNT_DOUBLES = f"""
+SELECT coalesce(sum(rows - 1), 0) FROM (
+    SELECT count(*) AS rows FROM {MESSAGES} WHERE window_start < $end AND window_end > $start
+    GROUP BY hash(row_key) HAVING count(*) > 1
+)
+"""
 
 COUNT_VERDICTS = "SELECT verdict, count(*) FROM esms_verdict GROUP BY verdict"
 

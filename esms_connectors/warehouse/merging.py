@@ -207,7 +207,9 @@ class _ChunkMerge:
         for _ in range(2):
             judged = self._session.keep(VERDICT, JUDGE.format(overlap=where), **self._parameters)
             if judged > chunk.num_rows and self._session.prunes_by_window:
-                self._session.change(REMOVE_DOUBLES.format(twice=FOUND_TWICE, overlap=where), **self._parameters)
+                self._session.change(
+                    REMOVE_DOUBLES.format(same="row_key", twice=FOUND_TWICE, overlap=where), **self._parameters
+                )
                 judged = self._session.keep(VERDICT, JUDGE.format(overlap=where), **self._parameters)
             _expect(judged, chunk.num_rows, "judged")
             here = Counter(dict(self._session.read(COUNT_VERDICTS)))

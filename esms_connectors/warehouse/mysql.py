@@ -24,6 +24,7 @@ from sqlalchemy.dialects.mysql.pymysql import MySQLDialect_pymysql
 from esms_connectors.databases.urls import HINT, check_database_url
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError
 from esms_connectors.warehouse.contract import (
+    BY_WINDOW,
     COLUMNS,
     MESSAGES,
     WarehouseError,
@@ -126,6 +127,10 @@ class MySqlWarehouse(TransactionalWarehouse):
         with self._connected() as connection:
             lines = list(_MySqlSession(connection).read(READ_LOADS))
         yield from map(read_load, lines)
+
+    def count_by_window(self) -> Iterable[tuple[Any, ...]]:
+        with self._connected() as connection:
+            return list(_MySqlSession(connection).read(BY_WINDOW))
 
     def put_group(self, table: GroupedTable, group: str, rows: Sequence[tuple[object, ...]]) -> None:
         with self._connected(turns=True) as connection, connection.cursor() as cursor:

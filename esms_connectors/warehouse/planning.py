@@ -189,6 +189,16 @@ def missing_spans(
     return missing
 
 
+def lacks_days(loads: Sequence[WindowLoad], present: DateTime) -> bool:
+    """Whether no closed window covers a time between the first window of a type and the last midnight in Vietnam."""
+    end, moment = last_midnight(present), present.in_timezone("UTC")
+    by_type: dict[int, list[WindowLoad]] = {}
+    for load in loads:
+        if load.window.start < end:
+            by_type.setdefault(load.window.sms_type, []).append(load)
+    return any(missing_spans(own, sms_type, end, moment) for sms_type, own in by_type.items())
+
+
 def is_loaded(
     warehouse: Warehouse,
     start: datetime,

@@ -14,10 +14,19 @@ from esms_connectors.gateway.errors import ConfigurationError, EsmsError, Invali
 from esms_connectors.gateway.redaction import database_words
 from esms_connectors.warehouse.contract import HISTORY, LOADS, MESSAGES
 from esms_connectors.warehouse.grouped import GroupedTable
+from esms_connectors.warehouse.merge_sql import REMOVE_DOUBLES
 from esms_connectors.warehouse.opening import duckdb_path
 
 _VIETNAM = "Asia/Ho_Chi_Minh"
 _FORMATS = {"parquet": "read_parquet", "csv": "read_csv", "jsonl": "read_json"}
+
+
+# A row that the gateway lists under several types, or under days that do not adjoin, is in a file of each.
+_EACH_ONCE = REMOVE_DOUBLES.format(
+    same="row_key, sms_type",
+    twice=f"SELECT row_key FROM {MESSAGES} GROUP BY row_key, sms_type HAVING count(*) > 1",
+    overlap="",
+)
 
 
 class Found(NamedTuple):
@@ -82,6 +91,8 @@ def _ask_files(address: str, query: str, limit: int) -> Found:
         for table in (MESSAGES, HISTORY, LOADS):
             if files := sorted((folder / table).glob(f"day=*/type=*/*.{kind}*")):
                 connection.execute(f"CREATE TABLE {table} AS {_from(kind, files)}")
+                if table == MESSAGES:
+                    connection.execute(_EACH_ONCE)
         for grouped in _grouped_tables():
             if files := sorted((folder / grouped.name).glob(f"[!.]*.{kind}")):
                 connection.execute(grouped.create)

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import importlib
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
@@ -17,14 +18,17 @@ import pendulum
 
 from esms_connectors.databases.extras import need
 from esms_connectors.gateway import machine_clock
+from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
 from esms_connectors.gateway.models import SmsType
 from esms_connectors.gateway.plain_values import plain_number
 from esms_connectors.gateway.times import in_vietnam, read_month
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.warehouse.contract import Reader, Warehouse
+from esms_connectors.warehouse.coverage import rows_held
+from esms_connectors.warehouse.doubtful_windows import repeated, unavailable
 from esms_connectors.warehouse.marts import INVOICES, create_marts
-from esms_connectors.warehouse.planning import Clock, last_midnight, missing_spans
+from esms_connectors.warehouse.planning import Clock, last_midnight, missing_spans, without_superseded
 
 INVOICE_COLUMNS = ("sms_type", "messages", "amount_vnd")
 """Columns of an invoice file."""
@@ -64,23 +68,30 @@ class MonthStatement:
         lines: one per message type, by `STATEMENT_COLUMNS`.
         gaps: days of the month that the warehouse lacks, one line of text each.
         into: the name of the warehouse.
+        doubts: days whose rows may not be those that were sent, one line of text each: the gateway may have dropped
+            them before they were read, or ignores the type.
     """
 
     month: str
     lines: Sequence[Mapping[str, Any]]
     gaps: Sequence[str]
     into: str
+    doubts: Sequence[str] = ()
 
     @property
     def problems(self) -> list[str]:
-        """Types that differ from the invoice, and gaps, one line of text each; empty if there are none."""
+        """
+        Types that differ from the invoice, gaps, and doubts that no invoice has settled, one line of text each; empty
+        if there are none.
+        """
         differing = [
             f"differs: {line['type_name']} (type {line['sms_type']}), invoiced less statement "
             f"{line['messages_difference']:+} messages, {line['vnd_difference'].normalize():+f} VND"
             for line in self.lines
             if line["agrees"] is False
         ]
-        return [*differing, *self.gaps]
+        is_settled = bool(self.lines) and all(line["agrees"] for line in self.lines)
+        return [*differing, *self.gaps, *(() if is_settled else self.doubts)]
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form of every front end; `good`: nothing differs and nothing is missing."""
@@ -92,6 +103,7 @@ class MonthStatement:
             "month": self.month,
             "lines": lines,
             "gaps": [*self.gaps],
+            "doubts": [*self.doubts],
             "into": self.into,
             "good": not self.problems,
         }
@@ -111,7 +123,7 @@ class MonthStatement:
 def make_statement(warehouse: Warehouse, month: str, invoice: Sequence[InvoiceLine] | None = None) -> MonthStatement:
     """`month_statement` with its gaps; arguments and errors are the same."""
     lines = month_statement(warehouse, month, invoice)
-    return MonthStatement(month, lines, months_gaps(warehouse, month), warehouse.name)
+    return MonthStatement(month, lines, months_gaps(warehouse, month), warehouse.name, months_doubts(warehouse, month))
 
 
 def last_month(moment: datetime) -> str:
@@ -163,6 +175,26 @@ def months_gaps(warehouse: Warehouse, month: str, *, now: Clock = machine_clock.
             f"not loaded: type {sms_type}, {in_vietnam(start)} to {in_vietnam(until)} in Vietnam"
             for start, until in missing
         ]
+    return told
+
+
+def months_doubts(warehouse: Warehouse, month: str) -> list[str]:
+    """See `MonthStatement.doubts`."""
+    first = pendulum.instance(datetime.combine(read_month(month), time()), tz=VIETNAM)
+    loads, held = without_superseded(list(warehouse.loads())), rows_held(warehouse)
+    gone = [load for load in unavailable(loads) if not held[load.window]]
+    found = {
+        "not available: type {}, {} older than any with rows; the gateway may no longer have them": gone,
+        "stored twice: type {}, {} with exactly the rows of another type": repeated(loads, held),
+    }
+    told = []
+    for text, some in found.items():
+        by_type = Counter(
+            load.window.sms_type for load in some if load.window.end > first and load.window.start < first.add(months=1)
+        )
+        told += [text.format(sms_type, counted(by_type[sms_type], "window")) for sms_type in sorted(by_type)]
+    if doubles := warehouse.count_doubles(first, first.add(months=1)):
+        told.append(f"stored twice: {counted(doubles, 'row')} that the gateway lists under several days")
     return told
 
 

@@ -84,7 +84,7 @@ def check_statements(folder: Path, front: Front) -> None:
         if answer.result is None:
             continue
         told = json.loads(json.dumps(answer.result))
-        assert {*told} == {"month", "lines", "gaps", "into", "good"}
+        assert {*told} == {"month", "lines", "gaps", "doubts", "into", "good"}
         assert told["month"] == (case.month or MONTH)
         assert told["into"] == str(folder / "rows.duckdb")
         assert told["good"] is (case.decision == "sent"), case.name

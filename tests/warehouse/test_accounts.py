@@ -111,7 +111,7 @@ def test_a_pull_of_another_account_is_refused_and_changes_nothing(
         lambda: pull(clients[1], warehouse),
         lambda: pull(clients[1], warehouse, NOON.subtract(days=1), NOON),
         lambda: take_snapshot(clients[1], warehouse, tables=["balances"]),
-        lambda: compare_windows(clients[1], warehouse, [load.window for load in warehouse.loads()]),
+        lambda: list(compare_windows(clients[1], warehouse, [load.window for load in warehouse.loads()])),
     ):
         with pytest.raises(ConfigurationError, match="another account"):
             attempt()

@@ -11,8 +11,11 @@ import pytest
 from targets import DAY, DELIVERED, FAILED, NEXT_WINDOW, PENDING, WINDOW, Target, key_of, merge, row
 
 from esms_connectors.sent_data.windows import SentWindow
+from esms_connectors.warehouse import open_warehouse
 from esms_connectors.warehouse.contract import MESSAGES, Person
 from esms_connectors.warehouse.files import FilesWarehouse
+from esms_connectors.warehouse.querying import query_warehouse
+from esms_connectors.warehouse.statement import make_statement, months_doubts
 
 FAR = SentWindow(25, DAY.add(days=4), DAY.add(days=5))
 SENT_IN_FAR = datetime(2026, 11, 6, 3, tzinfo=DAY.tzinfo)
@@ -112,3 +115,37 @@ def test_who_is_erased_is_in_no_index_either(lake: Path) -> None:
     person = Person(stored_phone="0900000001", row_key_of=lambda _: "")
     assert files.erase(person)[MESSAGES] == 1
     assert len(hashes()) == 1
+
+
+# --- final on two days that do not adjoin, which no merge without an index of keys compares ---------------------------
+
+
+@pytest.mark.in_turn
+def test_a_statement_says_that_a_row_is_stored_under_two_days(tmp_path: Path) -> None:
+    with open_warehouse(f"duckdb:///{tmp_path / 'esms.duckdb'}") as warehouse:
+        warehouse.prepare()
+        merge(warehouse, [row(2)], minute=0)
+        assert months_doubts(warehouse, "2026-11") == []
+        for minute, window in enumerate((WINDOW, FAR), start=1):
+            moved = row(1, window=window, sent_at=window.start.add(hours=3))
+            merge(warehouse, [moved], window=window, minute=minute)
+        told = "stored twice: 1 row that the gateway lists under several days"
+        assert months_doubts(warehouse, "2026-11") == [told]
+        assert not make_statement(warehouse, "2026-11").as_dict()["good"]
+
+
+@pytest.mark.in_turn
+@pytest.mark.parametrize("kind", ["parquet", "csv", "jsonl"])
+def test_a_query_on_files_has_each_row_once(tmp_path: Path, kind: str) -> None:
+    """Under two days, the final one; under two types, which name the row's own. Another type is another message."""
+    address = f"{tmp_path / 'lake'}?format={kind}"
+    of_type_2 = SentWindow(2, DAY, DAY.add(days=1))
+    with open_warehouse(address) as warehouse:
+        warehouse.prepare()
+        for minute, window in enumerate((WINDOW, FAR)):
+            rows = [row(1, window=window, sent_at=window.start.add(hours=3)), row(3 + minute, window=window)]
+            merge(warehouse, rows, window=window, minute=minute)
+        rows = [row(1, window=of_type_2, sms_type=25), row(3, window=of_type_2)]
+        merge(warehouse, rows, window=of_type_2, minute=5)
+    found = query_warehouse(address, "SELECT sms_type, count(*) FROM esms_sent_messages GROUP BY 1 ORDER BY 1", 10)
+    assert [tuple(one) for one in found.rows] == [(2, 1), (25, 3)]

@@ -275,6 +275,12 @@ OUTPUT = {
     "{n} windows counted at the gateway, {n2} of them differ": (
         "đã đếm {n} khoảng thời gian ở eSMS, {n2} có khác biệt"
     ),
+    "{n} windows with more rows than one answer holds: only their number was compared": (
+        "{n} khoảng thời gian có nhiều dòng hơn một câu trả lời: chỉ so số dòng"
+    ),
+    "{place} lacks days, and may lack messages: `esms coverage` lists them.": (
+        "{place} còn thiếu ngày nên có thể thiếu tin: xem bằng `esms coverage`."
+    ),
     "Nothing of it is known in {places}.": "Không có thông tin nào trong {places}.",
     "{n} rows about {phone}": "{n} dòng về {phone}",
     "Rows in doubt keep the phone until `esms reconcile` has settled them; then erase again.": (
