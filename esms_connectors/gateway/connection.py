@@ -69,15 +69,21 @@ class CurrentRequest(threading.local):
     def restart(self) -> None:
         self.deadline = time.monotonic() + self.total_seconds
 
-    def begin_sending(self) -> None:
+    def begin_sending(self, connected: Callable[[], bool] = lambda: True) -> None:
         """
         Called just before the first byte is written.
 
+        Args:
+            connected: whether the connection can still be used; asked last, because the permission may take a while.
+
         Raises:
             HeldBackError: sending is no longer permitted.
+            ConnectionResetError: the connection cannot be used any more.
         """
         if self._may_send is not None and not self._may_send():
             raise HeldBackError
+        if not connected():
+            raise ConnectionResetError
         self.begun = True
 
     def seconds_left(self) -> float:
@@ -135,6 +141,15 @@ class _ResponseInTime(http.client.HTTPResponse):
         stand_in: Any = _Socket(sock)
         super().__init__(stand_in, *args, **settings)
 
+    def _read_status(self) -> tuple[str, int, str]:
+        """
+        Interim answers (102, 103, as proxies send them) are skipped like 100, the only one that http.client skips.
+        Otherwise the answer that follows would be read as that of the next request, about another message.
+        """
+        read: Callable[[], tuple[str, int, str]] = super()._read_status  # type: ignore[misc]
+        version, status, reason = read()
+        return version, http.client.CONTINUE if 100 <= status < 200 else status, reason
+
 
 class _MarkingHTTPConnection(HTTPConnection):
     sock: Any
@@ -146,9 +161,10 @@ class _MarkingHTTPConnection(HTTPConnection):
     debuglevel = 0
 
     _parts: list[bytes] | None = None
+    _kept_alive = False  # has had an answer before
 
     def connect(self) -> None:
-        CURRENT_REQUEST.connecting = True
+        CURRENT_REQUEST.connecting, self._kept_alive = True, False
         try:
             left = CURRENT_REQUEST.seconds_left()
             if isinstance(self.timeout, int | float):
@@ -195,7 +211,10 @@ class _MarkingHTTPConnection(HTTPConnection):
             self._parts = None
         if self.sock is None:
             self.connect()
-        CURRENT_REQUEST.begin_sending()
+        # Ended by the server, or with an answer that nobody asked for, which would be taken for this request's. Only a
+        # connection that was used before: on a new one, data may be waiting that belongs to TLS.
+        CURRENT_REQUEST.begin_sending(lambda: not self._kept_alive or self.is_connected)
+        self._kept_alive = True
         for start in range(0, len(whole), _PIECE_BYTES):
             self.sock.settimeout(CURRENT_REQUEST.seconds_left() if CURRENT_REQUEST.deadline < float("inf") else None)
             self.sock.sendall(whole[start : start + _PIECE_BYTES])
