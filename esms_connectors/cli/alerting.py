@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from esms_connectors.cli.guard_options import guard_of
+from esms_connectors.cli.numbers import SECONDS_BETWEEN
 from esms_connectors.cli.output import json_option
 from esms_connectors.cli.sending import print_chain
 from esms_connectors.cli.settings import connection_options, ledger_option, open_client, open_ledger
@@ -18,9 +19,7 @@ from esms_connectors.sending.steps import alert_ladder
 @click.option("--brandname", required=True, help="The registered sender ID.")
 @click.option("--run-key", required=True, help="Names the alert: nobody is alerted twice under the same key.")
 @click.option("--after", default="5m", show_default=True, metavar="SPAN", help="Time for each delivery: 5m, 90s.")
-@click.option(
-    "--poll-seconds", type=click.FloatRange(min=0.05), default=10.0, show_default=True, help="Time between two checks."
-)
+@click.option("--poll-seconds", type=SECONDS_BETWEEN, default=10.0, show_default=True, help="Time between two checks.")
 @ledger_option
 @connection_options
 @json_option

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from esms_connectors.cli.numbers import SECONDS_BETWEEN, SHARE, Number
 from esms_connectors.cli.output import json_option, print_json
 from esms_connectors.cli.settings import connection_options, ledger_option, open_client, open_ledger
 from esms_connectors.cli.terminal import say
@@ -36,19 +37,17 @@ def status(run_key: str, ledger_url: str | None, base_url: str | None, sandbox: 
 
 @click.command()
 @click.argument("run_key")
-@click.option("--delivered", type=click.FloatRange(0, 1), help="Share that must have arrived; default: any outcome.")
+@click.option("--delivered", type=SHARE, help="Share that must have arrived; default: any outcome.")
 @click.option(
     "--final",
     "final_share",
-    type=click.FloatRange(0, 1),
+    type=SHARE,
     default=1.0,
     show_default=True,
     help="Share that must be final.",
 )
-@click.option("--minutes", type=click.FloatRange(min=0), default=60.0, show_default=True, help="Maximum time to wait.")
-@click.option(
-    "--poll-seconds", type=click.FloatRange(min=0.05), default=30.0, show_default=True, help="Time between two checks."
-)
+@click.option("--minutes", type=Number(0, 525_600), default=60.0, show_default=True, help="Maximum time to wait.")
+@click.option("--poll-seconds", type=SECONDS_BETWEEN, default=30.0, show_default=True, help="Time between two checks.")
 @ledger_option
 @connection_options
 @json_option

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from esms_connectors.cli.numbers import Number
 from esms_connectors.cli.output import json_option
 from esms_connectors.cli.settings import need
 from esms_connectors.cli.terminal import echo
@@ -13,12 +14,10 @@ from esms_connectors.gateway.errors import ConfigurationError
 @click.command()
 @click.option("--port", type=click.IntRange(0, 65535), default=8089, show_default=True, help="0 chooses a free port.")
 @click.option("--seed", default=2024, show_default=True, help="Determines ids, outcomes and delays.")
-@click.option(
-    "--latency", type=click.FloatRange(min=0), default=0.0, show_default=True, help="Seconds added to every answer."
-)
+@click.option("--latency", type=Number(0, 3600), default=0.0, show_default=True, help="Seconds added to every answer.")
 @click.option(
     "--populate",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, 10**7),
     default=0,
     show_default=True,
     help="Number of finished messages of yesterday to start with.",

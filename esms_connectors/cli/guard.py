@@ -139,7 +139,7 @@ def suppress_add(
 @click.option("--query", help="SELECT … when SOURCE is a database URL.")
 @click.option(
     "--dead",
-    type=click.IntRange(min=2),
+    type=click.IntRange(2, 10**6),
     metavar="RUNS",
     help="SOURCE is a warehouse: phones to which the SMS of this many runs failed, with none delivered since.",
 )

@@ -77,10 +77,11 @@ def ledger_there(opened: contextlib.ExitStack, url: str | None, *, needed: bool)
     if not needed:
         if importlib.util.find_spec("sqlalchemy") is None:
             return None
+        from esms_connectors.gateway.paths import kind_at
         from esms_connectors.ledger.addresses import ledger_file
 
         path = ledger_file(url)
-        if path is not None and not path.is_file():
+        if path is not None and kind_at(path) != "file":
             return None
     return opened.enter_context(open_ledger(url, create=True))
 

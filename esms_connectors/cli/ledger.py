@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from esms_connectors.cli.language import tr
+from esms_connectors.cli.numbers import Number
 from esms_connectors.cli.output import csv_option, json_option, print_json, print_separated, print_table
 from esms_connectors.cli.settings import connection_options, ledger_option, open_client, open_ledger
 from esms_connectors.cli.streams import until_closed
@@ -184,7 +185,7 @@ def _write_rows(rows: Iterable[dict[str, Any]], file: IO[str]) -> None:
 @click.option(
     "--not-sent-after",
     "hours",
-    type=click.FloatRange(min=0),
+    type=Number(0, 8_784),
     metavar="HOURS",
     help="Rows that the gateway still does not list this long after their last attempt, and after --at, count as "
     "not sent "

@@ -24,6 +24,7 @@ from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.arguments import person_name
 from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.gateway.paths import kind_at
 from esms_connectors.gateway.redaction import mask_phone, mask_phones
 from esms_connectors.recipients.rejects import REJECT_COLUMNS
 
@@ -287,7 +288,7 @@ def forget(
     before = _moment(age)
     folders = [(Path(one), True) for one in rejects] + [(Path(one), False) for one in reports]
     for folder, _ in folders:
-        if not folder.is_dir():
+        if kind_at(folder) != "folder":
             raise InvalidRequestError(f"There is no folder {folder}.", field="rejects")
     with _warehouses(_given(addresses)) as warehouses:
         for warehouse in warehouses:

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from esms_connectors.cli.console import Console
 from esms_connectors.cli.language import tr
+from esms_connectors.cli.numbers import DAYS
 from esms_connectors.cli.output import csv_option, json_option, print_json, print_separated, print_table
 from esms_connectors.cli.settings import (
     connection_options,
@@ -74,7 +75,7 @@ phones_option = click.option(
 @click.option("--threads", type=click.IntRange(1, 64), default=8, show_default=True, help="Number of concurrent calls.")
 @click.option(
     "--most-days",
-    type=click.IntRange(min=1),
+    type=DAYS,
     default=31,
     show_default=True,
     help="Without --from: how far back missed days are loaded.",
@@ -86,7 +87,7 @@ phones_option = click.option(
 )
 @click.option(
     "--max-age",
-    type=click.IntRange(min=1),
+    type=DAYS,
     default=14,
     show_default=True,
     help="How many days a window is followed up.",
@@ -251,7 +252,7 @@ class _Bar:
 @click.argument("query")
 @into_option
 @click.option(
-    "--limit", type=click.IntRange(min=1), default=1000, show_default=True, help="Maximum number of rows shown."
+    "--limit", type=click.IntRange(1, 10**9), default=1000, show_default=True, help="Maximum number of rows shown."
 )
 @csv_option
 @json_option

@@ -18,6 +18,7 @@ from esms_connectors.cli.channel_options import template_file_option
 from esms_connectors.cli.console import Console
 from esms_connectors.cli.guard_options import GUARD_NAMES, guard_of, guard_options
 from esms_connectors.cli.language import tr
+from esms_connectors.cli.numbers import SHARE
 from esms_connectors.cli.output import NOT_GOOD, as_options, json_option, print_json, print_table
 from esms_connectors.cli.settings import (
     complete_files,
@@ -89,7 +90,7 @@ campaign_options = options_of(
     click.option("--price", metavar="VND", help="Price of one message, of a segment for SMS."),
     click.option(
         "--at-least",
-        type=click.FloatRange(0, 1),
+        type=SHARE,
         default=DEFAULT_AT_LEAST,
         show_default=True,
         help="Share of all rows that must be accepted, including those that cannot be sent; if it is out of reach, "

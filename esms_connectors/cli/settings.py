@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from esms_connectors.cli.numbers import Number
 from esms_connectors.databases.extras import need as need
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.errors import InvalidRequestError
@@ -78,7 +79,7 @@ def _client_option(name: str, argument: str, metavar: str, help_text: str, varia
 
     return click.option(
         name,
-        type=click.FloatRange(min=0, min_open=True) if argument == "timeout" else str,
+        type=Number(0, 86_400, above=True) if argument == "timeout" else str,
         metavar=metavar,
         envvar=variable,
         help=help_text,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.table import Table
 
+from esms_connectors.cli.numbers import DAYS
 from esms_connectors.cli.output import csv_option, json_option, print_json, print_separated, print_table
 from esms_connectors.cli.pulling import (
     INTO,
@@ -126,7 +127,7 @@ def statement(month: str, address: str, path: str | None, as_csv: bool, as_json:
 @click.option("--compare", is_flag=True, help="Also count at the gateway what it lists today: one call per window.")
 @click.option(
     "--days",
-    type=click.IntRange(min=1),
+    type=DAYS,
     default=31,
     show_default=True,
     help="How far back windows are compared; it is a failure if fewer rows are listed than stored.",

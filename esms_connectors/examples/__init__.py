@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
+from esms_connectors.gateway.paths import kind_at
 
 _HERE = Path(__file__).parent
 # In a wheel they are next to this file; in the repository they have separate folders.
@@ -104,7 +105,7 @@ def copy_examples(chosen: list[Example], folder: Path, *, overwrite: bool) -> li
     """
     several_kinds = len({one.kind for one in chosen}) > 1
     targets = {one: (folder / one.kind if several_kinds else folder) / one.path.name for one in chosen}
-    there = [target for target in targets.values() if target.exists() or target.is_symlink()]
+    there = [target for target in targets.values() if kind_at(target) != "nothing" or target.is_symlink()]
     if there and not overwrite:
         more = f" (and {len(there) - 1} more)" if len(there) > 1 else ""
         raise InvalidRequestError(

@@ -3,7 +3,8 @@ Keeps keys and phone numbers out of everything that a person or a log collector 
 
 Keys are redacted by value: every key pair loaded in this process is registered here, so it does not matter which
 library wrote the text (urllib3 logs whole URLs at DEBUG, and some gateway functions have the keys in the query).
-Phone numbers are found by pattern, in the spellings of people, of the gateway and of URL encoding.
+Phone numbers and passwords of addresses are found by pattern; phones in the spellings of people, of the gateway and of
+URL encoding.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ _PHONE = re.compile(
     re.IGNORECASE,
 )
 _DIGIT = re.compile(r"\d")
+# Of an address that was given in the wrong place and is quoted there. Up to the last @: a password may hold one.
+_PASSWORD = re.compile(r"(://[^\s:/@'\"]*:)[^\s'\"]+@")
 
 _LOGGERS_OF_OTHERS = (
     "urllib3.connection",
@@ -109,8 +112,9 @@ def mask_keys(text: str) -> str:
 
 
 def redact(text: str) -> str:
-    """`text` without any registered key and without any phone number in full."""
-    return mask_phones(mask_keys(text))
+    """`text` without any registered key, without passwords of addresses, and without any phone number in full."""
+    text = mask_keys(text)
+    return mask_phones(_PASSWORD.sub(rf"\1{MASK}@", text) if "://" in text else text)
 
 
 # SQLSTATE classes whose texts name tables, columns, users and servers, but never quote values of a row.

@@ -40,6 +40,7 @@ from esms_connectors.gateway.errors import (
     GatewayError,
     InvalidRequestError,
 )
+from esms_connectors.gateway.paths import kind_at
 from esms_connectors.gateway.redaction import get_logger, redact_other_loggers
 from esms_connectors.gateway.request_ids import KnownRequestIds
 from esms_connectors.gateway.retry import Failure, RetryPolicy, may_repeat, wait_seconds
@@ -453,11 +454,11 @@ def _ca_bundle(ca_bundle: str | Path | None) -> str | bool:
     chosen = ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
     if not chosen:
         return True
-    if not Path(chosen).exists():
+    if (kind := kind_at(chosen)) == "nothing":
         raise ConfigurationError(f"The CA bundle {chosen} does not exist.")
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(**{"capath" if Path(chosen).is_dir() else "cafile": str(chosen)})
+        context.load_verify_locations(**{"capath" if kind == "folder" else "cafile": str(chosen)})
     except (OSError, ValueError):
         raise ConfigurationError(
             f"The CA bundle {chosen} contains no readable certificates. They must be text (PEM), after BEGIN "

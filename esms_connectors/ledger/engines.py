@@ -89,7 +89,7 @@ def _of_file(url: URL, path: Path, *, create: bool) -> Engine:
     except OSError as error:
         problem = (
             f"The ledger {file} cannot be written"
-            if file.parent.is_dir()
+            if os.path.isdir(file.parent)
             else f"The ledger's folder {file.parent} cannot be created"
         )
         raise ConfigurationError(f"{problem} ({error.strerror}).") from None

@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from esms_connectors.gateway.errors import ConfigurationError
+from esms_connectors.gateway.paths import kind_at
 from esms_connectors.ledger.addresses import ledger_file, not_a_ledger, read_only
 
 # The process that closes a file last removes its journal, possibly between the check for it and the opening.
@@ -45,7 +46,7 @@ def check_exists(url: str | Path | None) -> None:
 
 
 def _check_file(path: Path, table: str) -> None:
-    if not path.is_file():
+    if kind_at(path) != "file":
         raise NoLedgerError(f"There is no ledger at {path}: give another path, or leave it out.")
     # Not with the ledger's engine, which would switch the file to WAL mode.
     for _ in range(_TRIES):

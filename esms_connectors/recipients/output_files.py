@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from esms_connectors.databases.file_systems import is_local, open_file_system
 from esms_connectors.databases.urls import LOST_SLASH
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError
+from esms_connectors.gateway.paths import kind_at
 
 
 def check_path(path: str | os.PathLike[str], field: str) -> str:
@@ -83,7 +84,7 @@ class OutputFile:
 
     def begin(self) -> IO[str]:
         """The temporary file: UTF-8 with a BOM, which Excel needs to read Vietnamese."""
-        if self.local is not None and self.local.is_dir():
+        if self.local is not None and kind_at(self.local) == "folder":
             raise InvalidRequestError(f"{self._what} {self.local} is a folder.", field=self._field)
         with self._write_errors("written"):
             if self.local is not None:

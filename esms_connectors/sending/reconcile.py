@@ -44,6 +44,7 @@ _RELEASE = "If the portal shows that a row was not sent, release it with `esms r
 _TICK = timedelta(seconds=3)
 # How far back the sent data goes is not documented; the gateway's other look-ups end after seven days.
 _LISTED_FOR = timedelta(days=7)
+_LONGEST_SETTLING = 366 * 86_400
 # A row that was refused with its whole call and is not listed this long after was not accepted.
 REFUSED_SETTLING = timedelta(hours=1)
 
@@ -107,8 +108,11 @@ def reconcile(
         IncompleteAnswerError: the gateway's data changed while it was read; nothing was concluded. Run it again.
         GatewayError, NotSentError, OutcomeUnknownError: the gateway could not be read; nothing was concluded.
     """
-    if not_sent_after_seconds is not None and not_sent_after_seconds < 0:
-        raise InvalidRequestError("not_sent_after_seconds must not be negative.", field="not_sent_after_seconds")
+    # Written so that NaN is rejected too.
+    if not_sent_after_seconds is not None and not 0 <= not_sent_after_seconds <= _LONGEST_SETTLING:
+        raise InvalidRequestError(
+            f"not_sent_after_seconds is a number from 0 to {_LONGEST_SETTLING}.", field="not_sent_after_seconds"
+        )
     settling = None if not_sent_after_seconds is None else timedelta(seconds=not_sent_after_seconds)
     return _LookUp(client, ledger, run_key, progress).settle(_Rule(settling))
 

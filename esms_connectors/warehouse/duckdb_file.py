@@ -24,6 +24,7 @@ import duckdb
 import pyarrow as pa
 
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError
+from esms_connectors.gateway.paths import kind_at
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.sent_data.reader import SentWindow
 from esms_connectors.warehouse.contract import MergeCounts, Person, Reader, Warehouse, WarehouseError, WindowLoad
@@ -144,7 +145,7 @@ class DuckDbWarehouse(Warehouse):
         return self._in_transaction(work)
 
     def ask(self, work: Callable[[Reader], _T]) -> _T:
-        if not self._path.is_file():
+        if kind_at(self._path) != "file":
             raise ConfigurationError(f"There is no file {self.name}: pull into it first, or give another path.")
         failure: EsmsError
         with self._lock:
@@ -312,7 +313,7 @@ class DuckDbWarehouse(Warehouse):
 
         A file truncated by a full disk would not be a valid database for later loads.
         """
-        if self._path.exists():
+        if kind_at(self._path) != "nothing":
             return
         failure: EsmsError | None = None
         aside = ""
@@ -336,7 +337,7 @@ class DuckDbWarehouse(Warehouse):
             raise failure
 
     def _check_place(self) -> None:
-        if self._path.is_dir():
+        if kind_at(self._path) == "folder":
             raise ConfigurationError(f"{self.name} is a folder: a DuckDB warehouse is a file.")
         refused = ""
         try:

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from esms_connectors.gateway.errors import ConfigurationError
+from esms_connectors.gateway.paths import kind_at
 from esms_connectors.warehouse.contract import Warehouse
 from esms_connectors.warehouse.grouped import GroupedTable
 from esms_connectors.warehouse.outcomes import OUTCOMES_TABLE
@@ -76,7 +77,7 @@ def copy_dbt_package(folder: str | Path) -> Path:
         ConfigurationError: the folder exists already, or cannot be written.
     """
     place = Path(folder).expanduser().absolute()
-    if place.exists():
+    if kind_at(place) != "nothing":
         raise ConfigurationError(f"{place} already exists: give another folder, or move it away.")
     problem = ""
     try:

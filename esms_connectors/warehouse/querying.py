@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 
 from esms_connectors.databases.extras import need
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
+from esms_connectors.gateway.paths import kind_at
 from esms_connectors.gateway.redaction import database_words
 from esms_connectors.warehouse.contract import HISTORY, LOADS, MESSAGES
 from esms_connectors.warehouse.grouped import GroupedTable
@@ -50,7 +50,7 @@ def query_warehouse(address: str, query: str, limit: int) -> Found:
     """
     path = duckdb_path(address)
     if path is not None:
-        if not os.path.isfile(path):
+        if kind_at(path) != "file":
             raise ConfigurationError(
                 f"There is no file {path}. Pull into it first: esms pull --into duckdb:///{path} …"
             )
@@ -82,7 +82,7 @@ def _ask_files(address: str, query: str, limit: int) -> Found:
             f"esms sql reads DuckDB files, PostgreSQL and folders on this machine, not {place.partition('://')[0]}://.",
             field="into",
         )
-    if not folder.is_dir():
+    if kind_at(folder) != "folder":
         raise ConfigurationError(f"There is no folder {folder.absolute()}. Pull into it first.")
     kind = next((part.partition("=")[2] for part in settings.split("&") if part.startswith("format=")), "parquet")
     if kind not in _FORMATS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Callable
 
@@ -34,10 +35,8 @@ def test_an_interim_answer_is_not_the_answer(make_client: MakeClient, interim: s
             connection.sendall(f"HTTP/1.1 {interim}\r\nLink: </a>\r\n\r\n".encode())
             # The client has read that by now, if it takes it for the answer: it asks again.
             connection.settimeout(0.05)
-            try:
+            with contextlib.suppress(TimeoutError):
                 read_request(connection)
-            except TimeoutError:
-                pass
             connection.settimeout(5)
             connection.sendall(taken(message_id))
             read_request(connection)

@@ -32,6 +32,7 @@ ERRORS = {
         "Địa chỉ gốc của {host} dùng http, ai trên đường truyền cũng đọc được khóa. Hãy dùng https."
     ),
     "ESMS_SANDBOX must be 1 or 0 (or true or false).": "ESMS_SANDBOX phải là 1 hoặc 0 (hoặc true, false).",
+    "Timeouts must be above 0 seconds and at most a day.": "Thời gian chờ phải trên 0 giây và nhiều nhất một ngày.",
     "The CA bundle {path} does not exist.": "Không có tệp chứng chỉ CA {path}.",
     "This needs the extra [{extra}]: pip install {what}": "Cần cài thêm [{extra}]: pip install {what}",
     # --- results of a call ---

@@ -33,6 +33,9 @@ LISTS = {
     "Template {id} takes {n} params ({names}), but {n2} columns are given.": (
         "Mẫu {id} nhận {n} tham số ({names}), nhưng có {n2} cột."
     ),
+    "The template file {path} is not JSON: create it with `esms template ID --oa OA --save FILE`.": (
+        "Tệp mẫu {path} không phải JSON: hãy tạo bằng `esms template ID --oa OA --save FILE`."
+    ),
     "{path} is not a template file: {why}. Create it with `esms template ID --oa OA --save FILE`.": (
         "{path} không phải tệp mẫu: {why}. `esms template ID --oa OA --save FILE` ghi ra một tệp mẫu."
     ),

@@ -121,7 +121,7 @@ SENDS = {
         "Run key {run_key} là của một lần chạy sandbox, còn tài khoản này gửi thật: những gì nó gửi sẽ không được tính "
         "là đã gửi dưới {run_key2}. Hãy dùng key đó; chưa có gì được gửi."
     ),
-    "not_sent_after_seconds must not be negative.": "not_sent_after_seconds không được âm.",
+    "not_sent_after_seconds is a number from 0 to {n}.": "not_sent_after_seconds là số từ 0 đến {n}.",
     # --- the ledger ---
     "A ledger in PostgreSQL needs psycopg2 with SQLAlchemy {version}: pip install psycopg2-binary": (
         "Sổ gửi tin trong PostgreSQL với SQLAlchemy {version} cần psycopg2: pip install psycopg2-binary"

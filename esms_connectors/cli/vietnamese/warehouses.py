@@ -16,6 +16,7 @@ WAREHOUSES = {
     ),
     "The ledger's URL cannot be read: {hint}.": "Không đọc được địa chỉ sổ gửi tin: {hint}.",
     "{what} cannot be read: {hint}.": "Không đọc được {what}: {hint}.",
+    "{what} cannot be created or used as a folder: {why}.": "Không tạo hoặc dùng được thư mục {what}: {why}.",
     "{what} names no database: {hint}.": "{what} không nêu tên cơ sở dữ liệu: {hint}.",
     "The address is dlt://destination?dataset=name, in plain letters and digits.": (
         "Địa chỉ có dạng dlt://destination?dataset=name, chỉ gồm chữ không dấu và chữ số."
