@@ -166,6 +166,9 @@ class _TaskRunMemory:
                 self._store.set(_BEGUN, [*self._runs(), run_key], retention=NEVER_EXPIRE)
                 self._runs()[run_key] = None
 
+    def further_run(self) -> str | None:
+        return None
+
     def key_prefix(self, run_key: str) -> str:
         return self._key_prefix if self._tasks is not None and run_key.startswith(self._key_prefix) else ""
 

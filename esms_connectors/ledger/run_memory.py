@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from esms_connectors.gateway.errors import ConfigurationError
@@ -18,6 +19,10 @@ class RunMemory(Protocol):
         """Remember the run; called again for a run that is known."""
         ...
 
+    def further_run(self) -> str | None:
+        """If there were too many runs to remember each: one that the ledger has unless it was lost. Otherwise None."""
+        ...
+
     def key_prefix(self, run_key: str) -> str:
         """What the run keys of all tasks of one orchestrator run begin with; empty if the user gave this key."""
         ...
@@ -31,18 +36,24 @@ class ForgottenRunError(ConfigurationError):
     """Rows of a run were claimed in another ledger, or in one that was lost; this call sent nothing."""
 
 
-def check_remembered(run_memory: RunMemory | None, run_key: str, ledger: str) -> None:
+def check_remembered(run_memory: RunMemory | None, run_key: str, ledger: str, has_run: Callable[[str], bool]) -> None:
     """
     Check a run that is not in the ledger `ledger`.
+
+    Args:
+        has_run: whether the ledger has another run.
 
     Raises:
         ForgottenRunError: rows of it were claimed before, so its messages may have been sent.
     """
-    if run_memory is not None and run_memory.has_begun(run_key):
+    if run_memory is None:
+        return
+    lost = run_key if run_memory.has_begun(run_key) else run_memory.further_run()
+    if lost is not None and (lost == run_key or not has_run(lost)):
         raise ForgottenRunError(
-            f"An earlier try sent messages of run {run_key!r}, which the ledger {ledger} does not have: it is another "
-            "ledger, or it was lost. Use the earlier ledger, or restore it. With a new run key everybody gets the "
-            "message again; this call sent nothing."
+            f"An earlier try sent messages of run {lost!r}, which the ledger {ledger} does not have: it is another "
+            "ledger, or it was lost. Use the earlier ledger, or restore it. With a new run key, or in a new run, "
+            "everybody gets the message again; this call sent nothing."
         )
 
 

@@ -67,7 +67,7 @@ class LedgerRuns(LedgerStorage):
         with self._reading() as connection:
             known = self._about(connection, run_key)
         if known is None:
-            check_remembered(self._run_memory, run_key, self.name)
+            check_remembered(self._run_memory, run_key, self.name, self._has_run)
             self._check_not_renamed(run_key, {"kind": kind, **about})
             return None
         self.check_phone_secret(run_key, known)
@@ -99,6 +99,10 @@ class LedgerRuns(LedgerStorage):
         for other in found:
             if self._run_memory.is_removed(other.run_key) and _shared(json.loads(other.about)) == _shared(about):
                 raise renamed_task_error(run_key, other.run_key)
+
+    def _has_run(self, run_key: str) -> bool:
+        with self._reading() as connection:
+            return self._about(connection, run_key) is not None
 
     def run_about(self, run_key: str) -> dict[str, str]:
         """What was registered for a run; InvalidRequestError when there is no such run."""

@@ -29,6 +29,7 @@ from esms_connectors.ledger import Ledger
 from esms_connectors.prefect.blocks.base import EsmsBlock, load_block
 from esms_connectors.prefect.blocks.credentials import EsmsCredentials
 from esms_connectors.prefect.blocks.ledger import EsmsLedger, open_default_ledger
+from esms_connectors.prefect.run_memory import memory_of_this_run
 
 logger = get_logger(__name__)
 
@@ -167,12 +168,16 @@ def borrow_account(credentials: str | EsmsCredentials, rate_limit: str | None = 
 
 @contextmanager
 def borrow_ledger(ledger: str | EsmsLedger | None, *, create: bool = True) -> Iterator[Ledger]:
-    """The ledger of a block or the default one, shared likewise; with `create=False` it must exist."""
+    """
+    The ledger of a block or the default one, shared likewise; with `create=False` it must exist. Otherwise messages are
+    sent through it, and the flow run remembers which.
+    """
 
     def make() -> Ledger:
+        memory = memory_of_this_run(name_of(ledger)) if create else None
         if ledger is None:
-            return open_default_ledger(create=create)
-        return load_block(EsmsLedger, ledger).open(create=create)
+            return open_default_ledger(create=create, run_memory=memory)
+        return load_block(EsmsLedger, ledger).open(create=create, run_memory=memory)
 
     with _ledgers.borrow((_attempt(), _key_of(ledger)), make) as opened:
         yield opened

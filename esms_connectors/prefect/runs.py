@@ -30,7 +30,7 @@ C = TypeVar("C", FlowRunContext, TaskRunContext)
 
 
 class RunNotReadError(EsmsError):
-    """The Prefect server did not answer which run this one belongs to; a retry may succeed."""
+    """The Prefect server did not answer what it knows about this run; a retry may succeed."""
 
     retryable = True
 
@@ -87,7 +87,7 @@ def _was_started_again(numbers: Mapping[str, int]) -> bool:
         RunNotReadError: the server could not be asked.
     """
     ids = [UUID(run) for run in numbers]
-    runs = _read_from_server(
+    runs = ask_server(
         lambda api: api.read_flow_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=ids)))
     )
     return any(run.run_count > numbers[str(run.id)] for run in runs)
@@ -145,7 +145,7 @@ def _root_of_flow(flow_run_id: UUID, _number: int) -> tuple[str, tuple[tuple[str
 
 def _root_of_task(run: TaskRun) -> str:
     parents = [one.id for one in run.task_inputs.get("__parents__", ()) if hasattr(one, "id")]
-    return _root_of_task(_read_from_server(lambda api: api.read_task_run(parents[0]))) if parents else f"task {run.id}"
+    return _root_of_task(ask_server(lambda api: api.read_task_run(parents[0]))) if parents else f"task {run.id}"
 
 
 def scheduled_time() -> DateTime:
@@ -220,20 +220,26 @@ def _flow_run(flow_run_id: UUID) -> FlowRun:
     context = FlowRunContext.get()
     if context is not None and context.flow_run is not None and context.flow_run.id == flow_run_id:
         return context.flow_run
-    return _read_from_server(lambda api: api.read_flow_run(flow_run_id))
+    return ask_server(lambda api: api.read_flow_run(flow_run_id))
 
 
 def _parent(run: FlowRun) -> TaskRun | None:
     """The task that stands for a subflow in the run that called it."""
     parent = run.parent_task_run_id
-    return None if parent is None else _read_from_server(lambda api: api.read_task_run(parent))
+    return None if parent is None else ask_server(lambda api: api.read_task_run(parent))
 
 
-def _read_from_server(question: Callable[[SyncPrefectClient], T]) -> T:
+def ask_server(question: Callable[[SyncPrefectClient], T]) -> T:
+    """
+    The answer of the Prefect server.
+
+    Raises:
+        RunNotReadError: it could not be asked.
+    """
     with (
         foreign_errors(
             lambda error: RunNotReadError(
-                f"The Prefect server did not report which run this one belongs to ({type(error).__name__})."
+                f"The Prefect server did not answer about this run ({type(error).__name__}); nothing was sent."
             )
         ),
         get_client(sync_client=True) as api,

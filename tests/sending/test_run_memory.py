@@ -17,14 +17,18 @@ class Memory:
     def __init__(self) -> None:
         self.noted: list[str] = []
         self.down = False
+        self.most = 100
 
     def has_begun(self, run_key: str) -> bool:
-        return run_key in self.noted
+        return run_key in self.noted[: self.most]
 
     def record(self, run_key: str) -> None:
         if self.down:
             raise TimeoutError("the orchestrator does not answer")
         self.noted.append(run_key)
+
+    def further_run(self) -> str | None:
+        return self.noted[0] if len(self.noted) > self.most else None
 
     def key_prefix(self, run_key: str) -> str:
         return "night/" if run_key.startswith("night/") else ""
@@ -50,6 +54,20 @@ def test_a_run_whose_rows_are_lost_is_not_sent_again(bench: Bench, tmp_path: Pat
     bench.ledger_url = first
     bench.send_sms(ledger=bench.ledger(run_memory=memory))
     bench.check_complete()
+
+
+def test_a_ledger_is_known_by_one_run_if_there_were_too_many(bench: Bench, tmp_path: Path) -> None:
+    """Another ledger lacks it. The earlier one may have any number of new runs."""
+    memory, everybody = Memory(), people(20)
+    memory.most = 1
+    for run_key in ("first", "second", "third"):
+        bench.run_key, five = run_key, [everybody.pop() for _ in range(5)]
+        bench.send_sms(five, ledger=bench.ledger(run_memory=memory))
+    bench.ledger_url = f"sqlite:///{tmp_path / 'another.sqlite'}"
+    for bench.run_key in ("third", "fourth"):
+        with pytest.raises(ForgottenRunError, match="'first', which the ledger"):
+            bench.send_sms(everybody, ledger=bench.ledger(run_memory=memory))
+    assert bench.gateway.message_count == 15
 
 
 def test_a_run_of_a_sender_that_is_gone_may_have_another_name(bench: Bench) -> None:

@@ -9,11 +9,11 @@ SENDS = {
     "{file}: guard is a table, [guard].": "{file}: guard phải là một bảng, [guard].",
     # --- a ledger that does not have the run ---
     "An earlier try sent messages of run {run_key}, which the ledger {ledger} does not have: it is another ledger, or "
-    "it was lost. Use the earlier ledger, or restore it. With a new run key everybody gets the message again; this "
-    "call sent nothing.": (
+    "it was lost. Use the earlier ledger, or restore it. With a new run key, or in a new run, everybody gets the "
+    "message again; this call sent nothing.": (
         "Lần chạy trước đã gửi tin của run {run_key}, nhưng sổ gửi tin {ledger} không có run này: đây là sổ khác, hoặc "
-        "sổ đã bị mất. Hãy dùng sổ cũ hoặc khôi phục nó. Với run key mới, mọi người sẽ nhận tin lần nữa; lần gọi này "
-        "chưa gửi tin nào."
+        "sổ đã bị mất. Hãy dùng sổ cũ hoặc khôi phục nó. Với run key mới hoặc trong lần chạy mới, mọi người sẽ nhận "
+        "tin lần nữa; lần gọi này chưa gửi tin nào."
     ),
     "Run {run_key} may be run {earlier}, which has sent messages of this kind, and whose task no longer exists: was it "
     "renamed? Give the earlier run key to send to the remaining recipients only, or any other one to send to all of "

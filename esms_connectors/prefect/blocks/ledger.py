@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.ledger import Ledger
 from esms_connectors.ledger.addresses import absolute_ledger_url, ledger_file
+from esms_connectors.ledger.run_memory import RunMemory
 from esms_connectors.ledger.storage import LEASE_SECONDS
 from esms_connectors.prefect.blocks.base import EsmsBlock
 from esms_connectors.prefect.local_files import check_lasts, check_stored, is_lost_with_container
@@ -55,12 +56,13 @@ class EsmsLedger(EsmsBlock):
         description="Seconds without a heartbeat after which a worker's rows are taken over.",
     )
 
-    def open(self, *, create: bool = True) -> Ledger:
+    def open(self, *, create: bool = True, run_memory: RunMemory | None = None) -> Ledger:
         """
         The ledger, created on first use; close it, or use it as a context manager.
 
         Args:
             create: False for readers, such as a report: a missing ledger is not created.
+            run_memory: see `Ledger`.
 
         Raises:
             ConfigurationError: it cannot be reached, needs an extra, is a file that would be deleted after the run, or
@@ -73,7 +75,8 @@ class EsmsLedger(EsmsBlock):
         check_lasts(file, "The ledger")
         _warn_if_lost(file)
         secret = self.phone_secret.get_secret_value() if self.phone_secret else None
-        return Ledger.open(url, create=create, phone_secret=secret or None, lease_seconds=self.lease_seconds)
+        settings = {"phone_secret": secret or None, "lease_seconds": self.lease_seconds, "run_memory": run_memory}
+        return Ledger.open(url, create=create, **settings)
 
     def _check_before_saving(self) -> None:
         url = absolute_ledger_url(self.url.get_secret_value())
@@ -81,7 +84,7 @@ class EsmsLedger(EsmsBlock):
         self.url = SecretStr(url)
 
 
-def open_default_ledger(*, create: bool = True) -> Ledger:
+def open_default_ledger(*, create: bool = True, run_memory: RunMemory | None = None) -> Ledger:
     """
     The ledger used if no block is named: that of the `esms` command line, a file on this machine.
 
@@ -92,7 +95,7 @@ def open_default_ledger(*, create: bool = True) -> Ledger:
     file = ledger_file(url)
     check_lasts(file, "The ledger")
     _warn_if_lost(file)
-    return Ledger.from_env(url, create=create)
+    return Ledger.from_env(url, create=create, run_memory=run_memory)
 
 
 def _warn_if_lost(file: Path | None) -> None:
