@@ -118,9 +118,6 @@ class Ledger(LedgerQueries):
             if rules is not None and claimed:
                 charged = {request_id: vnd for request_id, _, _, vnd in claimed}
                 left_out = self.guard.apply(rules, connection, run_key, records, charged)
-            if claimed and self._run_memory is not None:
-                # Inside the transaction: if it cannot be noted, nothing is claimed.
-                self._run_memory.record(run_key)
         none_of = left_out.skipped | left_out.in_doubt
         claims = [
             Claim(index_of[request_id], request_id, wire_id(request_id, generation), bool(in_doubt))

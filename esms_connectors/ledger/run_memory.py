@@ -12,11 +12,11 @@ class RunMemory(Protocol):
     """Remembers run keys for longer than a process lives, in another place than the ledger; threads may share it."""
 
     def has_begun(self, run_key: str) -> bool:
-        """Whether rows of the run were claimed before."""
+        """Whether rows of the run may have been claimed before."""
         ...
 
     def record(self, run_key: str) -> None:
-        """Remember the run; called again for a run that is known."""
+        """Remember the run, before its rows are claimed; called again for a run that is known."""
         ...
 
     def further_run(self) -> str | None:

@@ -59,6 +59,10 @@ class LedgerRuns(LedgerStorage):
             with self._writing() as connection:
                 connection.execute(self._sql.begin_run, parameters)
             known = self.check_run(run_key, kind, about)
+        if self._run_memory is not None:
+            # Before rows are claimed, because it may take longer than a lease, but when the ledger has the run, so that
+            # a try that is killed between the two may be repeated.
+            self._run_memory.record(run_key)
         return facts if known is None else self._note_changes(run_key, about)
 
     def check_run(self, run_key: str, kind: str, about: Mapping[str, str]) -> dict[str, str] | None:

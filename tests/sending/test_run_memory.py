@@ -97,3 +97,27 @@ def test_nothing_is_sent_that_cannot_be_remembered(bench: Bench) -> None:
     memory.down = False
     bench.send_sms(ledger=bench.ledger(run_memory=memory))
     bench.check_complete()
+
+
+def test_a_slow_memory_takes_nothing_of_the_leases(bench: Bench) -> None:
+    """It is asked before rows are claimed, so other workers do not wait for it either."""
+
+    class SlowMemory(Memory):
+        def record(self, run_key: str) -> None:
+            bench.clock.move(bench.lease_seconds + 1)
+            super().record(run_key)
+
+    assert bench.send_sms(people(1), ledger=bench.ledger(run_memory=SlowMemory())).counters.accepted == 1
+
+
+def test_a_try_that_is_killed_before_it_is_remembered_is_repeated(bench: Bench) -> None:
+    """And one killed behind that: the ledger has the run by then."""
+    memory = Memory()
+    memory.down = True
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            bench.send_sms(ledger=bench.ledger(run_memory=memory))
+        memory.noted.append(bench.run_key)
+    memory.down = False
+    bench.send_sms(ledger=bench.ledger(run_memory=memory))
+    bench.check_complete()
