@@ -20,7 +20,7 @@ from esms_connectors.prefect.runs import ask_server, root_run
 _PREFIX = "esms.sent."
 _MORE = f"{_PREFIX}more"
 # Each takes a call to the server, which stores all labels of a run as one value.
-_MOST = 50
+_MOST = 20
 
 T = TypeVar("T")
 

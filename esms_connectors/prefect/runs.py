@@ -87,9 +87,7 @@ def _was_started_again(numbers: Mapping[str, int]) -> bool:
         RunNotReadError: the server could not be asked.
     """
     ids = [UUID(run) for run in numbers]
-    runs = ask_server(
-        lambda api: api.read_flow_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=ids)))
-    )
+    runs = ask_server(lambda api: api.read_flow_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=ids))))
     return any(run.run_count > numbers[str(run.id)] for run in runs)
 
 
