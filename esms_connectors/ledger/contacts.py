@@ -11,6 +11,8 @@ import sqlalchemy as sa
 
 from esms_connectors.ledger.first_attempts import milliseconds
 from esms_connectors.ledger.guard_database import GuardDatabase
+from esms_connectors.ledger.row_rules import SAME_PHONE
+from esms_connectors.ledger.rows import RULE_CODE
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -25,6 +27,26 @@ _OTHERS = """
     + (SELECT count(*) FROM esms_contacts AS single WHERE single.phone = given.phone AND single.arrives_ms > :after
         AND single.arrives_ms < :before AND single.message_class = :class AND single.request_id <> given.request_id)
 """
+
+
+# A row that is skipped for this very reason does not count, or none of the two would ever be sent.
+_UNDER_ANOTHER_KEY = """
+SELECT request_id FROM {given} WHERE EXISTS (SELECT 1 FROM esms_sends AS other WHERE other.phone = given.phone
+    AND other.run_key = :run_key AND other.request_id <> given.request_id
+    AND other.state <> 'not_sent' AND coalesce(other.code, '') <> :skipped)
+"""
+
+
+def under_another_key(
+    database: GuardDatabase, connection: Connection, records: Sequence[Mapping[str, Any]], run_key: str
+) -> list[str]:
+    """Request ids of the rows whose phone another row of the run has got, or may still get, a message for."""
+    if not records:
+        return []
+    statement = sa.text(_UNDER_ANOTHER_KEY.format(given=database.given(request_id="text", phone="text")))
+    rows = json.dumps([{"request_id": one["request_id"], "phone": one["phone"]} for one in records])
+    parameters = {"rows": rows, "run_key": run_key, "skipped": f"{RULE_CODE}{SAME_PHONE}"}
+    return list(connection.execute(statement, parameters).scalars())
 
 
 def full(

@@ -27,6 +27,15 @@ class LedgerError(EsmsError):
     retryable = True
 
 
+class LedgerMovedError(LedgerError):
+    """
+    The file of the ledger is not the one that was opened. Its connections would still accept what no other process, and
+    after this one nobody, can read.
+    """
+
+    retryable = False
+
+
 @contextmanager
 def guarded(connect: Callable[[], AbstractContextManager[Connection]]) -> Iterator[Connection]:
     """Convert the database's errors, whose texts quote statements, to a `LedgerError` of one line."""

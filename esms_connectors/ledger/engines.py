@@ -4,6 +4,7 @@ SQLAlchemy engines with the settings that the ledger needs, whatever the default
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import time
@@ -25,6 +26,7 @@ from esms_connectors.databases.postgresql import (
 )
 from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.ledger.addresses import check_is_ledger, plain_path, read_only
+from esms_connectors.ledger.database import LedgerMovedError
 
 # Locks are held for milliseconds: a wait of a minute means that another worker hangs.
 _LOCK_SECONDS, _STATEMENT_SECONDS = 60, 600
@@ -96,8 +98,23 @@ def _of_file(url: URL, path: Path, *, create: bool) -> Engine:
     # SQLAlchemy 1.4 would reopen the file for each transaction, with a checkpoint each time.
     how = {"timeout": _LOCK_SECONDS, "check_same_thread": False}
     engine = sa.create_engine(url, poolclass=QueuePool, connect_args=how, **settings)
+    check = partial(_check_same_file, file, os.stat(file))
+    # Before connecting, which would create a file that has been removed, and before each transaction.
+    event.listen(engine, "do_connect", check)
     event.listen(engine, "connect", partial(_set_up_sqlite, path))
+    event.listen(engine, "checkout", check)
     return engine
+
+
+def _check_same_file(file: Path, opened: os.stat_result, *_: object) -> None:
+    with contextlib.suppress(OSError):
+        if os.path.samestat(os.stat(file), opened):
+            return
+    raise LedgerMovedError(
+        f"The ledger {file} was removed, moved or replaced while it was in use. What is sent now could not be "
+        "recorded, so nothing more is. Put the same file back before you run anything again; if it is lost, `esms "
+        "pull` shows what was sent."
+    )
 
 
 def _only_read(file: Path) -> sqlite3.Connection:

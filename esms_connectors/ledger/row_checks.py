@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from esms_connectors.ledger import contacts, spend, suppression
 from esms_connectors.ledger.guard_database import GuardDatabase
-from esms_connectors.ledger.row_rules import FREQUENCY, SUPPRESSION, HeldBack, LeftOut, RowRules
+from esms_connectors.ledger.row_rules import FREQUENCY, SAME_PHONE, SUPPRESSION, HeldBack, LeftOut, RowRules
 from esms_connectors.ledger.rows import RULE_CODE, SendState
 
 if TYPE_CHECKING:
@@ -49,6 +49,10 @@ def held_back(
             if (reason := listed.get(one["phone"])) is not None:
                 held[one["request_id"]] = HeldBack(SUPPRESSION, reason)
     left = [one for one in records if one["request_id"] not in held]
+    if rules.once_in is not None:
+        why = HeldBack(SAME_PHONE, f"run {rules.once_in}")
+        held |= dict.fromkeys(contacts.under_another_key(database, connection, left, rules.once_in), why)
+        left = [one for one in left if one["request_id"] not in held]
     if left:
         why = HeldBack(FREQUENCY, f"{rules.cap} in {rules.cap_hours} h")
         held |= dict.fromkeys(contacts.full(database, connection, left, rules), why)
@@ -73,7 +77,7 @@ def apply(
     Raises:
         OverBudgetError: the rows would exceed a budget; the caller must then roll back the claim.
     """
-    if rules.cap is not None or rules.costs is not None:
+    if rules.cap is not None or rules.costs is not None or rules.once_in is not None:
         # Taken after the row locks, as everywhere. The next transaction sees what is claimed here.
         database.acquire_lock(connection)
     ours = [one for one in records if one["request_id"] in charged]

@@ -11,6 +11,7 @@ from pendulum import DateTime
 from esms_connectors.gateway.errors import EsmsError
 
 SUPPRESSION: Final = "suppression"
+SAME_PHONE: Final = "same_phone"
 FREQUENCY: Final = "frequency"
 
 
@@ -38,6 +39,7 @@ class RowRules:
         arrives: when the messages are delivered.
         message_class: the class they count for; None for messages that count for no cap, such as those of a sandbox.
         suppresses: whether the suppression list holds rows back.
+        once_in: the run in which a phone gets one message, whatever the keys of its rows; None if it may get several.
         cap: maximum messages of the class to a phone in `cap_hours` before or after; None for no limit.
         reasons: by rule, the reason stored with a skipped row.
         costs: VND of each row of the call, if there is a budget.
@@ -48,6 +50,7 @@ class RowRules:
     arrives: DateTime
     message_class: str | None = None
     suppresses: bool = False
+    once_in: str | None = None
     cap: int | None = None
     cap_hours: int = 24
     reasons: Mapping[str, str] = field(default_factory=dict, repr=False)

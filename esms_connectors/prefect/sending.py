@@ -305,7 +305,11 @@ def send_zns_bulk(shard: ZnsShard, campaign: ZnsCampaign) -> ShardCounts:
         channel.template = _template_of(channel)
         summary = bulk.send_shard(
             replace(channel, send_at=time_to_send(channel.send_at, ledger, campaign.run_key)),
-            Recipients(shard.rows, Columns(campaign.phone_column, (), campaign.key_column).key_name),
+            Recipients(
+                shard.rows,
+                Columns(campaign.phone_column, (), campaign.key_column).key_name,
+                merged=campaign.duplicates == "merge",
+            ),
             ledger=ledger,
             run_key=campaign.run_key,
             campaign=campaign.campaign,

@@ -147,6 +147,8 @@ class Recipients:
             has left are then not picked up by a second reading.
         key_column: name of the column whose values are the `row_key` of the rows. A run records it, because the same
             rows under other keys would be sent again.
+        merged: rows with the same phone are one person's, who gets one message in the run, also if a later reading
+            finds them in another order and thus begins with another key.
 
     Attributes:
         report: of the reading that began last; None if the rows were checked elsewhere.
@@ -158,9 +160,12 @@ class Recipients:
         key_column: str = PHONE_KEY,
         *,
         repeatable: bool | None = None,
+        merged: bool = False,
     ) -> None:
         self._rows = rows
         self.key_column = key_column
+        # If the phone is the key, each phone has one row anyway.
+        self.merged = merged and key_column != PHONE_KEY
         self.report: ReadReport | None = None
         self.repeatable = not isinstance(rows, Iterator) if repeatable is None else repeatable
         if isinstance(rows, Sequence) and key_column == PHONE_KEY:

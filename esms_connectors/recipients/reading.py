@@ -114,7 +114,7 @@ def read_recipients(
         )
         return reader.read(opened)
 
-    recipients = Recipients(read, columns.key_name, repeatable=is_repeatable(source))
+    recipients = Recipients(read, columns.key_name, repeatable=is_repeatable(source), merged=duplicates == "merge")
     return recipients
 
 

@@ -152,6 +152,11 @@ class Campaign:
     def _duplicates(self) -> Literal["merge", "keep"]:
         return self.duplicates or ("merge" if self.columns.key_column is None else "keep")
 
+    @property
+    def merges(self) -> bool:
+        """Whether each phone gets one message in the run, whatever its rows."""
+        return self._duplicates == "merge"
+
     def _columns(self) -> Columns:
         """The columns, including those for the placeholders of a text."""
         names = self.channel.placeholders
@@ -215,7 +220,10 @@ class Campaign:
             self.channel = replace(self.channel, send_at=send_at)
         time_to_send(self.channel.send_at, self.ledger, self.run_key)
         report = ReadReport()
-        forecast = Forecast(self.guard, self.channel, self.ledger, self.run_key, repeats=self._duplicates == "keep")
+        once = self.merges and self.columns.key_column is not None
+        forecast = Forecast(
+            self.guard, self.channel, self.ledger, self.run_key, repeats=not self.merges, once_per_phone=once
+        )
         known = self._against_ledger(forecast)
         recipients: Iterable[Recipient] = self.recipients(report, rejects, check=known)
         plan = plan_bulk(
@@ -331,7 +339,7 @@ class Campaign:
         send_at = time_to_send(self.channel.send_at, self.ledger, self.run_key)
         run = Run(
             replace(self.channel, send_at=send_at),
-            Recipients(read_again, self.columns.key_name),
+            Recipients(read_again, self.columns.key_name, merged=self.merges),
             self.ledger,
             self.run_key,
             self.campaign,

@@ -140,7 +140,10 @@ class Run:
             check_not_sandbox(self.run_key)
         if self.careful:
             self.channel = replace(self.channel, client=self.channel.client.without_repeats())
-        self._run_guard = RunGuard(self.guard, self.channel, self.ledger, self.run_key, self.price_vnd)
+        once = self.recipients.merged
+        self._run_guard = RunGuard(
+            self.guard, self.channel, self.ledger, self.run_key, self.price_vnd, once_per_phone=once
+        )
         self.channel = self._run_guard.paced(self.channel)
         self._run_guard.begin(looks=self.rereads)
         about = {

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -18,7 +19,8 @@ from sender_child import AFTER_CLAIM, BEFORE_CLAIM, BEFORE_SETTLE
 from waiting import wait_until
 
 from esms_connectors.emulator.faults import drop_after
-from esms_connectors.ledger.database import LedgerError
+from esms_connectors.ledger import Ledger
+from esms_connectors.ledger.database import LedgerError, LedgerMovedError
 
 pytestmark = pytest.mark.slow
 
@@ -50,6 +52,42 @@ def test_a_disk_that_is_full_stops_the_run_and_loses_nothing(
     assert len(taken) < 300
     assert {one for one in taken if one not in {row["phone"] for row in bench.books.rows(bench.run_key)}} == set()
     finish(bench)
+
+
+@pytest.mark.parametrize("how", ["removed", "moved", "replaced"])
+def test_a_file_that_goes_away_during_a_run_stops_it(
+    sqlite_url: str, make_bench: Callable[..., Bench], tmp_path: Path, how: str
+) -> None:
+    """Else the rest would be recorded where nobody looks, and the same call would send it again to everybody."""
+    bench = make_bench(sqlite_url, people(200))
+    bench.chunk_size = 20
+    bench.books.close()
+    file, elsewhere = tmp_path / "ledger.sqlite", tmp_path / "elsewhere.sqlite"
+
+    def take_away(call: Any) -> None:
+        if call.number > 1:
+            return
+        match how:
+            case "removed":
+                file.unlink()
+            case "moved":
+                file.rename(elsewhere)
+            case "replaced":
+                Ledger.open(elsewhere).close()
+                elsewhere.replace(file)
+
+    bench.look = bench.gateway.deliveries_by_phone
+    bench.gateway.on_call("send_zns_bulk", take_away)
+    with pytest.raises(LedgerMovedError, match="moved or replaced"):
+        bench.send(threads=1)
+    # Those of the call that was under way, and no others.
+    assert len(bench.gateway.deliveries_by_phone()) == 20
+    assert file.exists() == (how == "replaced")
+    if how == "moved":
+        elsewhere.rename(file)
+        bench.clock.move(3600.0)
+        bench.send()
+        assert Counter(bench.gateway.deliveries_by_phone().values()) == {1: 200}
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,12 @@ PLACES = {
         "Không mở được sổ gửi tin {path}: nhật ký {journal} của nó chỉ đọc được trong thư mục ghi được; "
         "hãy chép cả hai tệp sang đó."
     ),
+    "The ledger {path} was removed, moved or replaced while it was in use. What is sent now could not be recorded, so "
+    "nothing more is. Put the same file back before you run anything again; if it is lost, `esms pull` shows what was "
+    "sent.": (
+        "Sổ gửi tin {path} đã bị xóa, di chuyển hoặc thay thế khi đang dùng. Tin gửi thêm sẽ không được ghi lại, nên "
+        "đã dừng gửi. Hãy đặt lại đúng tệp cũ trước khi chạy lại; nếu đã mất tệp, `esms pull` cho biết những gì đã gửi."
+    ),
     "The ledger did not answer: {why}. Run the same call again once it does: it resumes.": (
         "Sổ gửi tin không trả lời: {why}. Hãy chạy lại đúng lệnh cũ khi sổ hoạt động lại: việc gửi sẽ tiếp tục."
     ),

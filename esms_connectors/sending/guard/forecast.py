@@ -26,6 +26,7 @@ class Forecast:
 
     Args:
         repeats: whether a phone may occur again; each row that would be sent then counts towards the cap of later rows.
+        once_per_phone: a phone gets one message in the run, whatever the keys of its rows.
 
     Attributes:
         counts: rows that would be skipped, by rule.
@@ -36,7 +37,14 @@ class Forecast:
     """
 
     def __init__(
-        self, settings: GuardSettings, channel: Channel, ledger: Ledger, run_key: str, *, repeats: bool = True
+        self,
+        settings: GuardSettings,
+        channel: Channel,
+        ledger: Ledger,
+        run_key: str,
+        *,
+        repeats: bool = True,
+        once_per_phone: bool = False,
     ) -> None:
         self._store, self._run_key = ledger.guard, run_key
         self.counts: Counter[str] = Counter()
@@ -44,8 +52,8 @@ class Forecast:
         if settings.suppresses(channel.message_class):
             self._store.suppression.check()
         learn_time(settings, channel)
-        self._rules = row_rules(settings, channel, ledger)
-        self._looks = self._rules.suppresses or self._rules.cap is not None
+        self._rules = row_rules(settings, channel, ledger, once_in=run_key if once_per_phone else None)
+        self._looks = self._rules.suppresses or self._rules.cap is not None or once_per_phone
         self._seen = _seen(channel) if repeats and self._rules.cap is not None else None
         # By phone that occurred again: messages to it from rows before the next one.
         self._again: dict[str, int] = {}

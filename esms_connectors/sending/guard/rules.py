@@ -23,6 +23,7 @@ class RuleName(enum.StrEnum):
     OPT_OUT = "opt_out"
     SEGMENTS = "segments"
     SUPPRESSION = "suppression"
+    SAME_PHONE = "same_phone"
     FREQUENCY = "frequency"
     BUDGET = "budget"
     BALANCE = "balance"
@@ -94,6 +95,15 @@ _ROWS = (
         "Số trong danh sách từ chối không nhận tin quảng cáo.",
         "Nothing, or `esms suppress remove` if the entry is wrong.",
         "Không cần làm gì, hoặc `esms suppress remove` nếu ghi nhầm.",
+        skips=True,
+    ),
+    Rule(
+        RuleName.SAME_PHONE,
+        "settings: duplicates=merge, with a key column",
+        "Rows with the same phone are merged, so a phone gets one message in a run, whichever of its rows comes first.",
+        "Các dòng cùng số được gộp lại: mỗi số chỉ nhận một tin trong lần chạy, dù dòng nào đứng trước.",
+        "Nothing; with duplicates=keep each row is sent.",
+        "Không cần làm gì; với duplicates=keep thì gửi từng dòng.",
         skips=True,
     ),
     Rule(

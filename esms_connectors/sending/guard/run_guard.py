@@ -57,7 +57,14 @@ class RunGuard:
     """
 
     def __init__(
-        self, settings: GuardSettings, channel: Channel, ledger: Ledger, run_key: str, price_vnd: Decimal | None
+        self,
+        settings: GuardSettings,
+        channel: Channel,
+        ledger: Ledger,
+        run_key: str,
+        price_vnd: Decimal | None,
+        *,
+        once_per_phone: bool = False,
     ) -> None:
         self._settings, self._channel, self._ledger, self._run_key = settings, channel, ledger, run_key
         self._store = ledger.guard
@@ -65,7 +72,7 @@ class RunGuard:
         self._policy = settings.hours_policy(self._class)
         self._hours = settings.open_hours(self._class)
         self._suppresses = settings.suppresses(self._class)
-        self._price = price_vnd
+        self._price, self._once_per_phone = price_vnd, once_per_phone
         self._noted: DateTime | None = None
         if settings.has_budget and price_vnd is None:
             raise InvalidRequestError(
@@ -203,7 +210,12 @@ class RunGuard:
     def rules(self, recipients: Sequence[Recipient], channel: Channel | None = None) -> RowRules:
         """The rules that the claim of these rows checks; `channel`: the one they are sent by, if it is another."""
         return row_rules(
-            self._settings, channel or self._channel, self._ledger, price_vnd=self._price, recipients=recipients
+            self._settings,
+            channel or self._channel,
+            self._ledger,
+            price_vnd=self._price,
+            recipients=recipients,
+            once_in=self._run_key if self._once_per_phone else None,
         )
 
     def skip(self, recipients: Sequence[Recipient]) -> tuple[set[int], set[int]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING
 
-from esms_connectors.ledger.row_rules import FREQUENCY, SUPPRESSION, RowRules
+from esms_connectors.ledger.row_rules import FREQUENCY, SAME_PHONE, SUPPRESSION, RowRules
 from esms_connectors.sending.guard.hours import HoursPolicy
 from esms_connectors.sending.guard.preflight import arrival, present_time
 from esms_connectors.sending.guard.rules import RULES, RuleName
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from esms_connectors.sending.guard.settings import GuardSettings
 
 _REASONS = {
-    name: f"{RULES[RuleName(name)].english} / {RULES[RuleName(name)].vietnamese}" for name in (SUPPRESSION, FREQUENCY)
+    name: f"{RULES[RuleName(name)].english} / {RULES[RuleName(name)].vietnamese}"
+    for name in (SUPPRESSION, SAME_PHONE, FREQUENCY)
 }
 
 
@@ -29,12 +30,14 @@ def row_rules(
     *,
     price_vnd: Decimal | None = None,
     recipients: Sequence[Recipient] = (),
+    once_in: str | None = None,
 ) -> RowRules:
     """
     The rules in force for rows that are sent by `channel` now.
 
     Args:
         price_vnd, recipients: the rows to be charged if there is a budget.
+        once_in: the run in which each phone gets one message.
     """
     kind, now = channel.message_class, present_time(channel, ledger)
     arrives = arrival(now, channel)
@@ -49,6 +52,7 @@ def row_rules(
         suppresses=settings.suppresses(kind),
         cap=settings.cap(kind),
         cap_hours=settings.cap_hours,
+        once_in=once_in,
         reasons=_REASONS,
         costs=[_cost(channel, one, price_vnd) for one in recipients] if charges and price_vnd is not None else None,
         most_run=_whole(settings.max_cost_vnd),

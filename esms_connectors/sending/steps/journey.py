@@ -364,7 +364,7 @@ class Journey:
 
         result = send_bulk(
             campaign.channel,
-            Recipients(read, campaign.columns.key_name),
+            Recipients(read, campaign.columns.key_name, merged=campaign.merges),
             ledger=campaign.ledger,
             run_key=campaign.run_key,
             campaign=campaign.campaign,
