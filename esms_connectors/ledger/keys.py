@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
 from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.ledger.rows import LedgerRow
 
@@ -34,6 +34,10 @@ class LedgerKeys:
     """
 
     def __init__(self, phone_secret: str | None) -> None:
+        if phone_secret and not phone_secret.isprintable():
+            raise ConfigurationError(
+                "The ledger's secret (ESMS_LEDGER_SECRET) has a line end, or another character that is not printable."
+            )
         self._secret = phone_secret.encode() if phone_secret else None
 
     @property

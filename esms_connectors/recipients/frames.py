@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.recipients.cells import UnreadableCell
 from esms_connectors.recipients.delimited import RawRow, source_error
 from esms_connectors.recipients.phones import NarrowFloat
 from esms_connectors.recipients.rows import Rows, check_names, require
@@ -15,6 +16,8 @@ from esms_connectors.recipients.rows import Rows, check_names, require
 _NAME = "The source"
 # A frame may come as a single batch; a million rows take hundreds of megabytes as Python objects.
 _ROWS_AT_ONCE = 8_192
+# What Arrow raises for bytes that are not UTF-8, dates outside of Python's calendar (infinity), unknown time zones.
+_NO_VALUE = (ValueError, ArithmeticError, LookupError)
 
 
 def is_frame(source: object) -> bool:
@@ -83,7 +86,7 @@ def batch_rows(batches: Iterable[Any], name: str, pyarrow: Any) -> Iterator[RawR
     number = 0
     try:
         for batch in _small(batches):
-            cells = zip(*(_values(column, pyarrow) for column in batch.columns), strict=True)
+            cells = zip(*(_readable(column, pyarrow) for column in batch.columns), strict=True)
             for number, row in enumerate(cells, number + 1):  # noqa: B020 - continues from batch to batch
                 yield number, row, None
     except (pyarrow.ArrowException, OSError) as error:
@@ -95,6 +98,25 @@ def _small(batches: Iterable[Any]) -> Iterator[Any]:
         if batch.num_columns:
             for first in range(0, batch.num_rows, _ROWS_AT_ONCE):
                 yield batch.slice(first, _ROWS_AT_ONCE)
+
+
+def _readable(column: Any, pyarrow: Any) -> list[object]:
+    """Values that Python does not have, perhaps in a column that nobody needs, are unreadable cells."""
+    try:
+        return _values(column, pyarrow)
+    except _NO_VALUE:
+        return [_cell(one) for one in column]
+
+
+def _cell(value: Any) -> object:
+    try:
+        return value.as_py()
+    except _NO_VALUE as error:
+        return UnreadableCell(
+            "is not UTF-8: its bytes are of another encoding"
+            if isinstance(error, UnicodeDecodeError)
+            else f"is a {value.type} that Python cannot read"
+        )
 
 
 def _values(column: Any, pyarrow: Any) -> list[object]:

@@ -348,10 +348,10 @@ def _open_parquet(path: str, name: str, columns: Sequence[str] | None) -> Iterat
         try:
             # Column chunks are read piece by piece: reading whole row groups ahead would take memory of their size.
             opened = parquet.ParquetFile(file, pre_buffer=False, buffer_size=1 << 20)
-        except (pyarrow.ArrowException, OSError) as error:
+            names = tuple(opened.schema_arrow.names)
+        except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
             raise source_error(name, f"is not a readable Parquet file ({type(error).__name__})") from None
         with opened:
-            names = tuple(opened.schema_arrow.names)
             check_names(name, names, columns)
             if columns is not None:
                 wanted = {fold(column) for column in columns}

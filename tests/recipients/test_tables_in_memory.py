@@ -12,6 +12,7 @@ import duckdb
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
@@ -99,6 +100,35 @@ def test_a_frame_of_one_piece_is_read_in_parts() -> None:
     finally:
         tracemalloc.stop()
     assert peak < 5_000_000
+
+
+def _not_utf8() -> pa.Array:
+    """A text of another encoding, as some writers store it."""
+    offsets = b"".join(number.to_bytes(4, "little") for number in (0, 1, 2, 3))
+    return pa.StringArray.from_buffers(3, pa.py_buffer(offsets), pa.py_buffer(b"a\xe9c"))
+
+
+@pytest.mark.parametrize("stored", [True, False])
+@pytest.mark.parametrize(
+    ("unreadable", "reason"),
+    [
+        (_not_utf8(), "is not UTF-8: its bytes are of another encoding"),
+        (pa.array([0, 2**62, 1], pa.timestamp("us")), "is a timestamp[us] that Python cannot read"),
+        (pa.array([0, 2**30, 1], pa.date32()), "is a date32[day] that Python cannot read"),
+    ],
+)
+def test_a_value_that_python_does_not_have(tmp_path: Path, stored: bool, unreadable: pa.Array, reason: str) -> None:
+    """The infinity of a database, bytes of another encoding: of its row only, and of none if nobody needs it."""
+    phones = ["0901888484", "0901888485", "0901888486"]
+    table = pa.table({"phone": phones, "name": ["Hương", "Đặng", "Vũ"], "odd": unreadable})
+    source: Any = table
+    if stored:
+        source = tmp_path / "customers.parquet"
+        pq.write_table(table, source)
+    found, _ = read(source)
+    assert [one.phone for one in found] == phones
+    found, report = read(source, Columns(params=("odd",)))
+    assert report.rejected_by["odd", reason] == 1
 
 
 def test_what_is_no_table_of_rows() -> None:

@@ -119,3 +119,10 @@ def test_a_database_that_lets_nobody_write_is_read(new_ledger_url: Callable[[str
     url = of_one_run(new_ledger_url(POSTGRESQL)).replace("options=", "options=-cdefault_transaction_read_only%3Don%20")
     with Ledger.open(url, create=False) as ledger:
         assert [row["row_key"] for row in ledger.rows("march")] == ["one"]
+
+
+@pytest.mark.parametrize("secret", ["from a file\n", "half a character \udcff"])
+def test_a_secret_that_was_read_with_its_line_end(tmp_path: Path, secret: str) -> None:
+    """Another machine reads it without, and no phone of one would match those of the other."""
+    with pytest.raises(ConfigurationError, match="ESMS_LEDGER_SECRET"):
+        Ledger.open(tmp_path / "ledger.sqlite", phone_secret=secret)

@@ -33,6 +33,9 @@ ERRORS = {
     ),
     "ESMS_SANDBOX must be 1 or 0 (or true or false).": "ESMS_SANDBOX phải là 1 hoặc 0 (hoặc true, false).",
     "Timeouts must be above 0 seconds and at most a day.": "Thời gian chờ phải trên 0 giây và nhiều nhất một ngày.",
+    "The ledger's secret (ESMS_LEDGER_SECRET) has a line end, or another character that is not printable.": (
+        "Khóa của sổ gửi tin (ESMS_LEDGER_SECRET) có ký tự xuống dòng hoặc ký tự không in được."
+    ),
     "The CA bundle {path} does not exist.": "Không có tệp chứng chỉ CA {path}.",
     "This needs the extra [{extra}]: pip install {what}": "Cần cài thêm [{extra}]: pip install {what}",
     # --- results of a call ---

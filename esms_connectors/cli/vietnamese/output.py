@@ -146,6 +146,8 @@ OUTPUT = {
     "is written in VNI, not in Unicode": "viết bằng VNI, không phải Unicode",
     "has escaped letters, as in HTML or JSON": "có chữ bị mã hóa như trong HTML hoặc JSON",
     "is a date that does not exist": "là ngày không có thật",
+    "is a {kind} that Python cannot read": "là {kind} mà Python không đọc được",
+    "is not UTF-8: its bytes are of another encoding": "không phải UTF-8: thuộc bảng mã khác",
     "{n} {column}: {reason}": "{n} {column}: {reason}",
     # --- check ---
     "mode": "chế độ",
