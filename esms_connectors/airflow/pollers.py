@@ -89,7 +89,26 @@ def poller_of_sent(
     Raises:
         AirflowSkipException: nothing was sent. InvalidRequestError, ConfigurationError: as in `poller_of_results`.
     """
+    from esms_connectors.delivery.target import NothingSentError
+
     results = results_of(sent)
+    try:
+        return _poller_of(sent, results, senders, opened, context, env, own_ledger=own_ledger)
+    except NothingSentError as error:
+        nothing = str(error)
+    raise AirflowSkipException(nothing)
+
+
+def _poller_of(
+    sent: Any,
+    results: Sequence[Mapping[str, Any]],
+    senders: Sequence[Sender],
+    opened: OpenLedger,
+    context: Context,
+    env: jinja2.Environment,
+    *,
+    own_ledger: bool,
+) -> Poller:
     if not senders or (results and _all_returned(senders, sent, results, context)):
         return poller_of_results(results, opened)
     if not own_ledger and (theirs := [one.task_id for one in senders if one.own_ledger]):

@@ -8,9 +8,8 @@ from contextlib import AbstractContextManager, nullcontext
 from pendulum import DateTime
 
 from esms_connectors.delivery.polling import DeliveryCounts, DeliveryPoller, Poller
-from esms_connectors.delivery.target import target_of_run
+from esms_connectors.delivery.target import NothingSentError, target_of_run
 from esms_connectors.gateway.client import EsmsClient
-from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.states import DeliveryState
 from esms_connectors.ledger import Ledger
 from esms_connectors.sending.steps.message_states import Seen
@@ -71,13 +70,11 @@ def poller_of_run(ledger: Ledger, run_key: str, open_ledger: OpenLedger | None =
         open_ledger: opens the ledger for each poll of a chain; None uses `ledger`, which must stay open.
 
     Raises:
-        InvalidRequestError: no such run, or none of its messages was sent.
+        NothingSentError: none of its messages was sent. InvalidRequestError: no such run.
     """
     if not ledger.journeys.steps_of(run_key):
         return DeliveryPoller(target_of_run(ledger, run_key))
     people = ledger.summary(run_key).total
     if not people:
-        raise InvalidRequestError(
-            f"Run {run_key!r} has no message that was sent: there is nothing to wait for.", field="run_key"
-        )
+        raise NothingSentError(run_key)
     return ChainPoller(run_key, open_ledger or (lambda: nullcontext(ledger)), people)

@@ -23,6 +23,15 @@ from esms_connectors.sent_data.windows import CLOCK_SLACK
 MAX_IDS = 5_000
 
 
+class NothingSentError(InvalidRequestError):
+    """None of the messages of a run was sent, so there is nothing to wait for."""
+
+    def __init__(self, run_key: str) -> None:
+        super().__init__(
+            f"Run {run_key!r} has no message that was sent: there is nothing to wait for.", field="run_key"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class DeliveryTarget:
     """
@@ -132,7 +141,7 @@ def target_of_run(ledger: Ledger, run_key: str) -> DeliveryTarget:
     their id if the gateway does not return the campaign.
 
     Raises:
-        InvalidRequestError: no such run, or none of its messages was sent.
+        NothingSentError: none of its messages was sent. InvalidRequestError: no such run, or one of the sandbox.
     """
     run_key = check_run_key(run_key)
     about = ledger.run_about(run_key)
@@ -144,9 +153,7 @@ def target_of_run(ledger: Ledger, run_key: str) -> DeliveryTarget:
     expected = summary.accepted + summary.unknown + summary.held + summary.claimed
     span = ledger.span(run_key)
     if not expected or span is None:
-        raise InvalidRequestError(
-            f"Run {run_key!r} has no message that was sent: there is nothing to wait for.", field="run_key"
-        )
+        raise NothingSentError(run_key)
     rows = ledger.rows(run_key, SendState.ACCEPTED)
     ids = dict.fromkeys(row["message_id"] for row in rows if row["message_id"])
     if about["kind"] not in SMS_TYPES_OF_KIND:
