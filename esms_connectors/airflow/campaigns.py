@@ -317,19 +317,11 @@ class CampaignOperator(SendingOperator):
         return run_key_of(context, run_key, generation_of(context, resend_on_clear=self.resend_on_clear))
 
     def _defer_for(self, seconds: float) -> None:
-        from datetime import timedelta
-
-        from esms_connectors.airflow.triggers import LookAgainTrigger
         from esms_connectors.gateway import machine_clock
 
         moment = machine_clock.now().add(seconds=round(seconds))
         self.log.info("deferred until %s", moment)
-        # A dead triggerer must not block the task forever.
-        self.defer(
-            trigger=LookAgainTrigger(moment.isoformat(), {"unreachable": self._unreachable}),
-            method_name="execute_again",
-            timeout=timedelta(seconds=seconds + 900),
-        )
+        self.defer_until(moment.isoformat(), "execute_again", {"unreachable": self._unreachable})
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Lineage from the file to the sent data; see `esms_connectors.airflow.lineage`."""

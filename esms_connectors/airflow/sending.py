@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from esms_connectors.sending.guard.choice import GuardChoice
 
 
+_TRIGGERER_LATE = timedelta(minutes=15)
 _OF_GUARD = ("hours", "max_cost_vnd", "canary", "per_hour", "guard", "overrides", "override_reason")
 
 
@@ -119,12 +121,27 @@ class SendingOperator(EsmsTask):
 
     def _wait_for_hours(self, stopped_by: object) -> None:
         """Defer the task, which frees its worker slot, if the rest of the run must wait for permitted hours."""
-        from esms_connectors.airflow.triggers import LookAgainTrigger
         from esms_connectors.sending.guard import GuardStopError
 
         if isinstance(stopped_by, GuardStopError) and stopped_by.until is not None:
             self.log.info("%s", stopped_by)
-            self.defer(trigger=LookAgainTrigger(stopped_by.until), method_name="resume")
+            self.defer_until(stopped_by.until, "resume")
+
+    def defer_until(self, moment: str, method: str, carried: Mapping[str, Any] | None = None) -> None:
+        """Defer to `method`. If no triggerer is alive then, the task continues by itself a quarter of an hour later."""
+        from esms_connectors.airflow.triggers import LookAgainTrigger
+        from esms_connectors.gateway import machine_clock
+        from esms_connectors.gateway.times import parse_iso
+
+        left = (parse_iso(moment) - machine_clock.now()).total_seconds()
+        timeout = timedelta(seconds=max(0.0, left)) + _TRIGGERER_LATE
+        self.defer(trigger=LookAgainTrigger(moment, carried), method_name=method, timeout=timeout)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        if next_method == "__fail__" and (next_kwargs or {}).get("error") == "Trigger timeout":
+            self.log.warning("the triggerer did not resume this task in time; it continues without it")
+            return self.execute(context)
+        return super().resume_execution(next_method, next_kwargs, context)
 
     @contextmanager
     def _waiting_for_hours(self) -> Iterator[None]:

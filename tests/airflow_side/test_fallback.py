@@ -8,13 +8,15 @@ import signal
 import sqlite3
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pendulum
 import pytest
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, TaskDeferred
+from airflow.sdk.exceptions import TaskDeferralError
 from task_runs import Runs
 
 from esms_connectors.airflow.ladder import AlertLadderOperator
@@ -120,6 +122,27 @@ def test_the_first_step_waits_for_its_hours_too(task: Callable[..., Any], gatewa
     with pytest.raises(TaskDeferred) as waiting:
         runs(task(hours="defer", guard={"transaction_open": "13:00-14:00"}))
     assert (waiting.value.method_name, gateway.message_count) == ("resume", 0)
+
+
+@pytest.mark.parametrize("hours", [{}, {"hours": "defer", "guard": {"transaction_open": "13:00-14:00"}}])
+def test_a_triggerer_that_is_dead_holds_up_nobody(
+    task: Callable[..., Any], gateway: Emulator, runs: Runs, hours: dict[str, Any]
+) -> None:
+    """The task is resumed by the scheduler then, to fail; other failures of the trigger still fail it."""
+    with pytest.raises(TaskDeferred) as waiting:
+        runs(task(**hours))
+    assert waiting.value.timeout is not None
+    moment = pendulum.parse(waiting.value.trigger.serialize()[1]["moment"])
+    assert timedelta() < moment - gateway.clock.now + timedelta(minutes=10) < waiting.value.timeout
+    gateway.advance(minutes=80)
+    operator = task(**hours)
+    operator.render_template_fields(runs.context())
+    with pytest.raises(TaskDeferralError):
+        operator.resume_execution("__fail__", {"error": "Trigger failure"}, runs.context())
+    with suppress(TaskDeferred):
+        operator.resume_execution("__fail__", {"error": "Trigger timeout"}, runs.context())
+    assert gateway.deliveries_by_phone() == dict.fromkeys(gateway.deliveries_by_phone(), 1)
+    assert gateway.message_count == 3
 
 
 def test_a_look_while_nobody_is_due_needs_no_source(
