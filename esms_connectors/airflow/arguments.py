@@ -147,6 +147,22 @@ def point_in_time(
     return read_time(found, name, now=now, whole_days=whole_days, needs_zone=True)
 
 
+def check_absolute_ledger(url: str) -> None:
+    """
+    Raises:
+        InvalidRequestError: a relative path, which names another file in each working directory.
+    """
+    scheme, found, rest = url.partition("://")
+    path = rest[1:] if found else url
+    is_file = not found or scheme.partition("+")[0].lower() == "sqlite"
+    if is_file and path and not path.startswith(("/", "~", ":memory:", "file:")):
+        raise InvalidRequestError(
+            "The ledger is a relative path, which is another file for each worker. Give an absolute one: "
+            "sqlite:////folder/ledger.sqlite has four slashes.",
+            field="ledger_url",
+        )
+
+
 def read_plan(given: Any) -> Mapping[str, Any] | None:
     """A plan as returned by another task, or its JSON from a template."""
     if given is None or isinstance(given, Mapping):

@@ -243,6 +243,8 @@ class EsmsTask(BaseOperator, metaclass=_EsmsTaskMeta):
         jinja_env: jinja2.Environment,
         seen_oids: set[int],
     ) -> None:
+        from jinja2 import Undefined, UndefinedError
+
         # Airflow calls this for the unmapped task. It skips values that came through `expand`, but not those that came
         # through `expand_kwargs`.
         if parent is self:
@@ -250,11 +252,26 @@ class EsmsTask(BaseOperator, metaclass=_EsmsTaskMeta):
             template_fields = [name for name in template_fields if name not in self._from_data]
         fields = [*template_fields]
         given = {name: getattr(parent, name, None) for name in fields}
-        super()._do_render_template_fields(parent, fields, context, jinja_env, seen_oids)
+        for name in fields:
+            try:
+                super()._do_render_template_fields(parent, [name], context, jinja_env, seen_oids)
+                found = not isinstance(getattr(parent, name, None), Undefined)  # in a native environment
+            except UndefinedError:
+                found = False
+            if not found:
+                self._refuse_undefined(name)
         if parent is self:
             with airflow_errors(self):
                 self._check_provided(given)
                 self.after_rendering()
+
+    def _refuse_undefined(self, name: str) -> None:
+        with airflow_errors(self):
+            raise InvalidRequestError(
+                f"The template of {name} uses a value that does not exist, such as one in the result of a task that "
+                "failed, was skipped or was marked as success.",
+                field=name,
+            )
 
     def _check_provided(self, given: Mapping[str, Any]) -> None:
         """

@@ -171,7 +171,9 @@ class EsmsHook(BaseHook):
 
         Raises:
             ConfigurationError: no ledger is named, it cannot be opened, or with `create=False` it does not exist.
+            InvalidRequestError: it is a relative path.
         """
+        from esms_connectors.airflow.arguments import check_absolute_ledger
         from esms_connectors.ledger import Ledger
 
         settings = self.settings()
@@ -192,6 +194,7 @@ class EsmsHook(BaseHook):
                 "ledger_url, here, in the eSMS connection or as [esms] ledger_url. It must outlive the worker."
             )
         mask(ledger_url)
+        check_absolute_ledger(ledger_url)
         return Ledger.open(ledger_url, create=create, phone_secret=settings.ledger_secret, run_memory=run_memory)
 
 

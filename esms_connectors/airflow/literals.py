@@ -11,10 +11,13 @@ import codecs
 import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cache, partial
+from types import SimpleNamespace
 from typing import Any
 
 from esms_connectors.airflow.arguments import (
+    check_absolute_ledger,
     check_budget,
     checked_text,
     column_names,
@@ -68,6 +71,8 @@ _OF_STEP = ("after", "channel", "params", "phone_column")
 LANGUAGES = ("en", "vi")
 OLD_FONTS = ("tcvn3", "vni")
 _DATABASES = ("duckdb", "postgresql", "postgres", "mysql", "mariadb", "dlt", "file")
+_SPANS = (("start", "end"), ("sent_after", "sent_before"))
+_SOME_TIMES = [datetime(year, 1, 2, hour, 30, tzinfo=UTC) for year in (2000, 2100) for hour in (5, 16, 17)]
 _LEDGERS = ("sqlite", "postgresql", "postgres")
 
 Check = Callable[[Any], object]
@@ -96,12 +101,16 @@ def check_literals(kind: Any, given: Mapping[str, Any]) -> None:
         InvalidRequestError: an invalid value; names the argument.
     """
     templated = {*kind.template_fields, *kind.hidden_arguments}
-    for name, needed in arguments_of(kind).items():
+    ours = arguments_of(kind)
+    for name, needed in ours.items():
         check = _CHECKS.get(name)
         if check is None or name not in given or (given[name] is None and not needed):
             continue
         if name not in templated or is_literal(given[name]):
             check(given[name])
+    for first, last in _SPANS:
+        if first in ours:
+            _check_order(given, first, last)
 
 
 @cache
@@ -155,7 +164,8 @@ def _place(name: str) -> Check:
 
 
 def _phones(value: Any) -> None:
-    # Invalid numbers are reported when the task runs: parsing them all here would be too expensive.
+    from esms_connectors.gateway.phones import match_common_spelling
+
     if isinstance(value, Iterable) and not isinstance(value, list | tuple | set | str | bytes | Mapping):
         return
     many = value if isinstance(value, list | tuple | set) else [value]
@@ -163,6 +173,25 @@ def _phones(value: Any) -> None:
         raise InvalidRequestError("phones is empty: there is nobody to send to.", field="phones")
     if not all(isinstance(one, str | int) and any(map(str.isdigit, str(one))) for one in many):
         raise InvalidRequestError("phones takes a number or a list of numbers.", field="phones")
+    if all(match_common_spelling(str(one)) for one in many):
+        return
+    from esms_connectors.recipients.phone_lists import read_phone_list  # slower, and so is its import
+
+    if problems := read_phone_list(many).problems:
+        raise InvalidRequestError(f"phones: {'; '.join(problems)}.", field="phones")
+
+
+def _check_order(given: Mapping[str, Any], first: str, last: str) -> None:
+    """Check that a span is not empty whenever the task runs, as far as that is known now."""
+    if not all(given.get(name) and is_literal(given[name]) for name in (first, last)):
+        return
+    # Words are relative to the time of the run.
+    for now in _SOME_TIMES:
+        run = {"dag_run": SimpleNamespace(run_after=now)}
+        start, end = (point_in_time(given[name], name, run) for name in (first, last))
+        if start is None or end is None or start < end:
+            return
+    raise InvalidRequestError(f"{first} is not before {last}.", field=first)
 
 
 def _sent(value: Any) -> None:
@@ -206,6 +235,7 @@ def _ledger_url(value: Any) -> None:
     scheme = url.partition("://")[0].split("+")[0].lower() if "://" in url else "sqlite"
     if scheme not in _LEDGERS:
         raise InvalidRequestError("ledger_url is sqlite:////file or postgresql://…", field="ledger_url")
+    check_absolute_ledger(url)
 
 
 def _warehouse(value: Any) -> None:

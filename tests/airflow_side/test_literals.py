@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -91,6 +92,11 @@ WRONG = [
     (ZnsBulkOperator, "send_at", "soon", "is not a valid time"),
     (ZnsBulkOperator, "hours", "never", "hours"),
     (SendSmsOperator, "phones", {"a": 1}, "phones takes"),
+    (SendSmsOperator, "phones", ["0901000001", "090100000"], r"phone 2 (090"),
+    (SendSmsOperator, "phones", "0901000001, 02838123456", "it is a landline"),
+    (AlertLadderOperator, "phones", "+84 24 3825 1234", "it is a landline"),
+    (ZnsBulkOperator, "ledger_url", "sqlite:///ledger.sqlite", "relative path"),
+    (ZnsBulkOperator, "ledger_url", "data/ledger.sqlite", "relative path"),
     (SendSmsOperator, "text", " ", "text is empty"),
     (SendSmsOperator, "sms_type", "promo", "sms_type is customer_care or"),
     (SendSmsOperator, "callback_url", "ftp://x", "http or https"),
@@ -201,6 +207,34 @@ def test_a_report_that_nobody_gets_is_told_when_the_dag_is_parsed() -> None:
     with pytest.raises(InvalidRequestError, match="one at least"):
         SentMessagesReportOperator(task_id="one", **right)
     SentMessagesReportOperator(task_id="one", mail_to="boss@shop.vn", **right)
+
+
+DAY = "2026-05-01T00:00:00+07:00"
+
+
+@pytest.mark.parametrize("kind", [SentMessagesToWarehouseOperator, SentMessagesReportOperator, DeliveryStatusSensor])
+@pytest.mark.parametrize(
+    ("start", "end", "right"),
+    [
+        ("today", "yesterday", False),
+        ("-7d", "-7d", False),
+        ("2026-05-02T00:00:00+07:00", DAY, False),
+        ("-7d", "today", True),
+        ("today 08:30", "+2h", True),
+        ("2026-05-01T00:00:00+07:00", "today", True),
+        ("today", "{{ ds }}", True),
+        ("today", None, True),
+    ],
+)
+def test_a_span_that_is_always_empty_is_told_when_the_dag_is_parsed(
+    kind: Any, start: str, end: str | None, right: bool
+) -> None:
+    """What depends on the time of the run is told then."""
+    names = ("sent_after", "sent_before") if kind is DeliveryStatusSensor else ("start", "end")
+    given = {"task_id": "one", **RIGHT[kind], **dict(zip(names, (start, end), strict=True))}
+    for make in (lambda: kind(**given), lambda: kind.partial(**given).expand(pool=["a"])):
+        with nullcontext() if right else pytest.raises(InvalidRequestError, match=f"{names[0]} is not before"):
+            make()
 
 
 @pytest.mark.parametrize("phones", [frozenset({"0901000001"}), {"a": "0901000001"}.values(), ("0901000001",)])

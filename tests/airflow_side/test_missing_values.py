@@ -77,3 +77,14 @@ def test_is_refused(
     with pytest.raises(InvalidRequestError, match=f"^{name} is .*None.* such as .* skipped"):
         runs(operator)
     assert gateway.deliveries_by_phone() == {}
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_a_part_of_a_result_that_is_not_there_is_named(native: bool, runs: Runs) -> None:
+    """Of a task that was marked as success, as the examples use it; not in the words of the template language."""
+    runs.instance.pushed["send"] = None
+    with DAG("campaigns", schedule=None, render_template_as_native_obj=native):
+        operator = load(start="-24h", end="{{ ti.xcom_pull('send')['sent_until'] }}")
+    with pytest.raises(InvalidRequestError, match=r"template of end .* marked as success") as error:
+        runs(operator)
+    assert (error.value.field, error.value.retryable) == ("end", False)
