@@ -24,6 +24,8 @@ from esms_connectors.sending.result import BulkIncompleteError
 T = TypeVar("T")
 
 _RUNS_REMEMBERED = 16
+# How long a message that may be an earlier one waits for that one to be asked for by another thread of this try.
+_PATIENCE_SECONDS = 5.0
 
 
 class OtherContentError(InvalidRequestError):
@@ -67,6 +69,7 @@ class _Memory:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._runs: OrderedDict[str, dict[str, dict[int, _Asked]]] = OrderedDict()
 
     def of(self, run: str, to: str) -> dict[int, _Asked]:
@@ -76,6 +79,16 @@ class _Memory:
             while len(self._runs) > _RUNS_REMEMBERED:
                 self._runs.popitem(last=False)
             return known[to]
+
+    def note(self, asked: dict[int, _Asked], place: int, content: str, by: Try) -> None:
+        with self._changed:
+            asked[place] = _Asked(content, by)
+            self._changed.notify_all()
+
+    def wait_for_others(self, asked: dict[int, _Asked], seen: dict[int, _Asked]) -> bool:
+        """Whether another thread has asked for something in the same run and for the same recipient meanwhile."""
+        with self._changed:
+            return self._changed.wait_for(lambda: asked != seen, _PATIENCE_SECONDS)
 
 
 _memory = _Memory()
@@ -107,7 +120,33 @@ def once_per_run(
         The rest as `send`.
     """
     content = make_request_id("content", content)
-    asked = _memory.of(this.run, f"{what} {to}")
+    memory, asked = _memory, _memory.of(this.run, f"{what} {to}")
+    while True:
+        seen = dict(asked)
+        try:
+            return _once(this, what, to, content, send, ledger=ledger, memory=memory, asked=asked)
+        except _DoubtfulError:
+            # Messages of one try may be asked for in any order, by threads.
+            if not memory.wait_for_others(asked, seen):
+                break
+    raise refusal()
+
+
+class _DoubtfulError(Exception):
+    """It might be an earlier message with a changed text."""
+
+
+def _once(
+    this: Try,
+    what: str,
+    to: str,
+    content: str,
+    send: Callable[[str], T],
+    *,
+    ledger: Ledger,
+    memory: _Memory,
+    asked: dict[int, _Asked],
+) -> T:
     doubtful = False
     # It belongs to the first place that is free or has this content. The claim in the ledger decides, so processes that
     # search at the same time find the same place.
@@ -122,16 +161,16 @@ def once_per_run(
             except (OtherContentError, RunKeyTakenError):
                 pass
             except BulkIncompleteError:
-                asked[place] = _Asked(content, this)
+                memory.note(asked, place, content, this)
                 raise
             else:
-                asked[place] = _Asked(content, this)
+                memory.note(asked, place, content, this)
                 return result
         known = asked.get(place)
         # Without a record here, another process asked for it: an earlier try, this one, or the try that replaced it.
         replaced = (this.again or this.superseded()) if known is None else this.replaces(known.by)
         doubtful = doubtful or (replaced and _may_have_left(ledger, run_key))
-    raise refusal()
+    raise _DoubtfulError
 
 
 def _may_have_left(ledger: Ledger, run_key: str) -> bool:

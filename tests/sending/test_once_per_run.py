@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from waiting import wait_until
 
 from esms_connectors import EsmsClient
 from esms_connectors.emulator import DEMO_API_KEY, DEMO_BRANDNAME, Emulator
@@ -31,8 +33,9 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 @pytest.fixture(autouse=True)
 def another_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What other tests asked for is not known here."""
+    """What other tests asked for is not known here, and nobody else is about to ask."""
     monkeypatch.setattr(once_per_run, "_memory", once_per_run._Memory())
+    monkeypatch.setattr(once_per_run, "_PATIENCE_SECONDS", 0.0)
 
 
 # By try, each in the order in which it asks; a text with "!" is refused. "|": in another process.
@@ -80,6 +83,28 @@ def test_a_retry_of_one_part_does_not_doubt_the_others(client: EsmsClient, gatew
         this = Try("flow", {"flow": 1, task: number})
         send_sms_once(client, SmsMessage(PHONE, text, DEMO_BRANDNAME, row_key="sms"), ledger=ledger, named=this)
     assert [message.content for message in gateway.messages()] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_messages_of_one_try_are_asked_for_in_any_order_by_threads(
+    client: EsmsClient, gateway: Emulator, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, elsewhere: bool
+) -> None:
+    """As by `gather`: a new one that is asked for first waits until the earlier one is, before it is refused."""
+
+    def send(text: str, number: int) -> None:
+        message = SmsMessage(PHONE, text, DEMO_BRANDNAME, row_key="sms")
+        send_sms_once(client, message, ledger=ledger, named=Try("run", {"run": number}))
+
+    send("a", 1)
+    if elsewhere:
+        monkeypatch.setattr(once_per_run, "_memory", once_per_run._Memory())
+    monkeypatch.setattr(once_per_run, "_PATIENCE_SECONDS", 60.0)
+    with ThreadPoolExecutor() as threads:
+        later = threads.submit(send, "b", 2)
+        wait_until(lambda: once_per_run._memory._changed._waiters or later.done(), 60)
+        send("a", 2)
+        later.result()
+    assert [message.content for message in gateway.messages()] == ["a", "b"]
 
 
 @pytest.mark.parametrize("replaced", [True, False])
