@@ -191,7 +191,7 @@ def _check_order(given: Mapping[str, Any], first: str, last: str) -> None:
         start, end = (point_in_time(given[name], name, run) for name in (first, last))
         if start is None or end is None or start < end:
             return
-    raise InvalidRequestError(f"{first} is not before {last}.", field=first)
+    raise InvalidRequestError(f"There is nothing between {first} and {last}.", field=first)
 
 
 def _sent(value: Any) -> None:

@@ -35,6 +35,7 @@ from esms_connectors.ledger.rows import (
     check_same,
     rule_of,
 )
+from esms_connectors.ledger.run_memory import UnrememberedRunError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row, TextClause
@@ -88,6 +89,7 @@ class Ledger(LedgerQueries):
         Raises:
             InvalidRequestError: a row was claimed before with another payload or phone; then no row is claimed.
             OverBudgetError: the rows would exceed a budget; then no row is claimed or settled.
+            UnrememberedRunError: call `remember` first, if there is a run memory; no row is claimed or settled.
         """
         now = self._now_ms()
         records = self._keys.records(run_key, rows)
@@ -118,6 +120,9 @@ class Ledger(LedgerQueries):
             if rules is not None and claimed:
                 charged = {request_id: vnd for request_id, _, _, vnd in claimed}
                 left_out = self.guard.apply(rules, connection, run_key, records, charged)
+            if claimed and self._run_memory is not None and run_key not in self._remembered:
+                # Rolls back: recording it may take longer than a lease, and other workers need not wait for it.
+                raise UnrememberedRunError
         none_of = left_out.skipped | left_out.in_doubt
         claims = [
             Claim(index_of[request_id], request_id, wire_id(request_id, generation), bool(in_doubt))

@@ -32,6 +32,10 @@ class RunMemory(Protocol):
         ...
 
 
+class UnrememberedRunError(Exception):
+    """Rows could be claimed, but the run is not remembered yet: call `Ledger.remember`, then claim again."""
+
+
 class ForgottenRunError(ConfigurationError):
     """Rows of a run were claimed in another ledger, or in one that was lost; this call sent nothing."""
 

@@ -59,10 +59,6 @@ class LedgerRuns(LedgerStorage):
             with self._writing() as connection:
                 connection.execute(self._sql.begin_run, parameters)
             known = self.check_run(run_key, kind, about)
-        if self._run_memory is not None:
-            # Before rows are claimed, because it may take longer than a lease, but when the ledger has the run, so that
-            # a try that is killed between the two may be repeated.
-            self._run_memory.record(run_key)
         return facts if known is None else self._note_changes(run_key, about)
 
     def check_run(self, run_key: str, kind: str, about: Mapping[str, str]) -> dict[str, str] | None:
@@ -103,6 +99,12 @@ class LedgerRuns(LedgerStorage):
         for other in found:
             if self._run_memory.is_removed(other.run_key) and _shared(json.loads(other.about)) == _shared(about):
                 raise renamed_task_error(run_key, other.run_key)
+
+    def remember(self, run_key: str) -> None:
+        """Record in the run memory, if there is one, that rows of the run are claimed from now on."""
+        if self._run_memory is not None:
+            self._run_memory.record(run_key)
+        self._remembered.add(run_key)
 
     def _has_run(self, run_key: str) -> bool:
         with self._reading() as connection:

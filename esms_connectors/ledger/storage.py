@@ -57,6 +57,7 @@ class LedgerStorage:
         self.lease_seconds = lease_seconds
         self._now = now or machine_clock.now
         self._run_memory = run_memory
+        self._remembered: set[str] = set()
         self._sql = ledger_schema.statements_for(self._engine.dialect.name)
         schema_setup.create_or_check(self._engine)
         register_for_forks(self)

@@ -174,6 +174,7 @@ class Doubt:
         # Asked before a row is claimed: touching a row delays what can be concluded about it.
         if not self._begin_probe():
             return False
+        self._ledger.remember(self._run_key)
         for recipient in list(self._candidates.values()):
             times = begin()
             row = LedgerRow(recipient.row_key, recipient.phone, self._channel.payload(recipient), recipient.line)

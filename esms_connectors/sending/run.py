@@ -24,6 +24,7 @@ from esms_connectors.ledger import Ledger, SendState
 from esms_connectors.ledger.keys import check_run_key
 from esms_connectors.ledger.row_rules import OverBudgetError
 from esms_connectors.ledger.rows import Claim, ClaimResult, Settlement, rule_of
+from esms_connectors.ledger.run_memory import UnrememberedRunError
 from esms_connectors.recipients import ReadReport, Recipient, Recipients
 from esms_connectors.sending.channels import Channel
 from esms_connectors.sending.channels.base import ChunkOutcome
@@ -387,12 +388,13 @@ class Run:
         return found
 
     def _claim_and_send(self, number: int, recipients: list[Recipient], channel: Channel) -> list[Recipient]:
-        """
-        Returns:
-            Rows to claim again as a call of their own: those that remain when a rule holds others back.
-        """
+        """Return the rows to claim again as a call of their own: those that remain when a rule holds others back."""
         times = self._lease.begin()
-        found = self._claim(number, recipients, channel, times)
+        try:
+            found = self._claim(number, recipients, channel, times)
+        except UnrememberedRunError:
+            self.ledger.remember(self.run_key)
+            return recipients
         if not found.claims:
             return []
         chosen = [recipients[claim.place] for claim in found.claims]

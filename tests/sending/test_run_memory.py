@@ -100,11 +100,12 @@ def test_nothing_is_sent_that_cannot_be_remembered(bench: Bench) -> None:
 
 
 def test_a_slow_memory_takes_nothing_of_the_leases(bench: Bench) -> None:
-    """It is asked before rows are claimed, so other workers do not wait for it either."""
+    """Nothing is claimed while it is asked, so other workers do not wait for it either."""
 
     class SlowMemory(Memory):
         def record(self, run_key: str) -> None:
             bench.clock.move(bench.lease_seconds + 1)
+            assert bench.books.summary(run_key).total == 0
             super().record(run_key)
 
     assert bench.send_sms(people(1), ledger=bench.ledger(run_memory=SlowMemory())).counters.accepted == 1
