@@ -101,7 +101,8 @@ def _read_parquet(path: Path, schema: pa.Schema, wanted: pa.Schema) -> Iterator[
 
     with parquet.ParquetFile(path, pre_buffer=False) as opened:
         _check_columns(path, opened.schema_arrow.names, schema)
-        for batch in opened.iter_batches(batch_size=READ_ROWS, columns=wanted.names):
+        many = opened.metadata.num_rows > READ_ROWS  # for fewer, threads cost more than they gain
+        for batch in opened.iter_batches(batch_size=READ_ROWS, columns=wanted.names, use_threads=many):
             yield batch.select(wanted.names).cast(wanted)
 
 

@@ -54,7 +54,7 @@ from esms_connectors.warehouse.file_formats import FORMATS, read_rows
 from esms_connectors.warehouse.file_store import FileStore
 from esms_connectors.warehouse.file_tables import FILE_NAMES, FileTables, Partition
 from esms_connectors.warehouse.grouped import GroupedTable
-from esms_connectors.warehouse.merge_database import merge_database, schema_of, select
+from esms_connectors.warehouse.merge_database import merge_database, merge_databases, schema_of, select
 from esms_connectors.warehouse.merging import (
     DuckDbSession,
     merge_rows,
@@ -139,11 +139,11 @@ class FilesWarehouse(Warehouse):
         change: Callable[[DuckDbSession, Sequence[SentWindow]], None],
     ) -> None:
         """Change the load lines of windows, partition by partition."""
-        with scratch_folder() as scratch:
+        with scratch_folder() as scratch, merge_databases(scratch) as lend:
 
             def change_day(partition: Partition) -> None:
                 path = self._tables.path(LOADS, partition)
-                with self._store.exclusive_lock(partition.key), merge_database(scratch) as connection:
+                with self._store.exclusive_lock(partition.key), lend() as connection:
                     self._store.settle()
                     version = self._store.version(path)
                     self._tables.fill(connection, LOADS, partition, scratch)

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import tempfile
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from esms_connectors.gateway.errors import raise_without_context
-from esms_connectors.warehouse.contract import COLUMNS, WarehouseError
+from esms_connectors.warehouse.contract import COLUMNS, LOADS, WarehouseError
 from esms_connectors.warehouse.errors import interrupts
 from esms_connectors.warehouse.merging import SETTLE_IN, ArrowSource, create_tables, utc
 
 if TYPE_CHECKING:
     import duckdb
+    from duckdb import DuckDBPyConnection as Connection
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "memory_limit": "64MB",  # the excess is spilled to the temporary folder
@@ -54,6 +55,25 @@ def merge_database(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
                 retryable=True,
             )
         )
+
+
+@contextlib.contextmanager
+def merge_databases(folder: Path) -> Iterator[Callable[[], contextlib.AbstractContextManager[Connection]]]:
+    """
+    Merge databases for many small changes to load lines, because opening one takes longer than such a change. Each call
+    of the result lends one that no other thread uses, without load lines.
+    """
+    idle: list[Connection] = []
+    with contextlib.ExitStack() as opened:
+
+        @contextlib.contextmanager
+        def lend() -> Iterator[Connection]:
+            connection = idle.pop() if idle else opened.enter_context(merge_database(folder))
+            yield connection
+            connection.execute(f"DELETE FROM {LOADS}")
+            idle.append(connection)
+
+        yield lend
 
 
 @functools.cache
