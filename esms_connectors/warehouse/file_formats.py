@@ -25,7 +25,7 @@ from esms_connectors.gateway.errors import ConfigurationError
 FORMATS = ("parquet", "csv", "jsonl")
 
 READ_ROWS = 10_000
-ROW_GROUP_ROWS = 50_000
+ROW_GROUP_ROWS = 20_000  # a group is held in memory until it is written
 _JSON_BLOCK_BYTES = 4 << 20
 _CSV_BLOCK_BYTES = 1 << 20  # Arrow's default; a row must fit into one
 _MAX_BLOCK_BYTES = 2**31 - 1

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
-    "memory_limit": "64MB",  # the excess is spilled to the temporary folder
+    "memory_limit": "48MB",  # the excess is spilled to the temporary folder
     "threads": "1",  # each needs its own memory, and more did not speed up a merge of a million rows
     "preserve_insertion_order": "false",
     # Everything needed is built in; never download extensions.

@@ -21,7 +21,7 @@ from esms_connectors.warehouse.chunks import chunks_of
 from esms_connectors.warehouse.contract import MESSAGES
 from esms_connectors.warehouse.known_keys import NEAR
 from esms_connectors.warehouse.merge_database import literal
-from esms_connectors.warehouse.merging import ArrowSource
+from esms_connectors.warehouse.merging import ArrowSource, DuckDbSession
 
 if TYPE_CHECKING:
     import duckdb
@@ -79,7 +79,7 @@ class MovedRows(abc.ABC):
 
     def watch(self, rows: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Pass the rows on, each once its stored version is in the merge database."""
-        for chunk in chunks_of(rows):
+        for chunk in chunks_of(rows, DuckDbSession.chunk_rows):
             if self._passing is None:
                 self._passing = ArrowSource(chunk)
                 self._begin()
