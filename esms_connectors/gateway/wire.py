@@ -50,9 +50,12 @@ class UnreadableAnswerError(ValueError):
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
-def read_answer(body: bytes) -> dict[str, Any]:
+def read_answer(body: bytes, *, errors: str = "strict") -> dict[str, Any]:
     """
     The JSON object in `body`.
+
+    Args:
+        errors: `replace` reads bytes that are not UTF-8 as U+FFFD.
 
     Raises:
         UnreadableAnswerError: empty, not UTF-8, a web page, truncated, or JSON that is not an object.
@@ -60,7 +63,7 @@ def read_answer(body: bytes) -> dict[str, Any]:
     if not body.strip():
         raise UnreadableAnswerError("an empty body")
     try:
-        text = body.decode("utf-8-sig")
+        text = body.decode("utf-8-sig", errors)
     except UnicodeDecodeError:
         raise UnreadableAnswerError("a body that is not UTF-8") from None
     if text.lstrip()[:1] == "<":
@@ -112,8 +115,8 @@ def pick(answer: Fields, *names: str) -> Any:
 
 
 def as_text(value: object) -> str | None:
-    """Trimmed text, because ids are often padded; None for missing, empty and non-scalar values."""
-    if isinstance(value, bool) or value is None:
+    """Trimmed text, because ids are often padded; None for missing, empty, non-scalar and not finite values."""
+    if isinstance(value, bool) or value is None or (isinstance(value, Decimal) and not value.is_finite()):
         return None
     if isinstance(value, str):
         return value.strip() or None

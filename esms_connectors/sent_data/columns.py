@@ -209,7 +209,8 @@ class PageReader:
 
     def _read_exactly(self, body: bytes) -> Fields:
         """Read all names, types and digits exactly; three times slower."""
-        answer = wire.read_answer(body)
+        # A text that was cut in the middle of a character must not keep all rows of its page out for good.
+        answer = wire.read_answer(body, errors="replace")
         listed = pick(answer, "SentData")
         self._rows = [_row_of(fields) for fields in wire.as_rows(listed)]
         self._rows_listed = len(listed) if isinstance(listed, list) else None
@@ -455,10 +456,9 @@ def _unread(values: list[Any], read: Sequence[object]) -> list[str | None] | Non
 
 def _prices(values: list[Any]) -> tuple[pa.Array, list[str | None] | None]:
     """The prices, and the texts of the values that are none; None if there are no such values."""
-    try:
-        return pa.array(values, pa.float64()).cast(MONEY), None
-    except _ODD:
-        pass
+    with contextlib.suppress(*_ODD):
+        if bool not in set(map(type, values)):  # Arrow reads true as 1
+            return pa.array(values, pa.float64()).cast(MONEY), None
     found = [wire.as_price(_exact(value)) for value in values]
     prices = [None if price is None or abs(price) >= _TOO_MUCH else price.quantize(_SMALLEST) for price in found]
     return pa.array(prices, MONEY), _unread(values, prices)

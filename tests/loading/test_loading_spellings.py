@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import duckdb
 import pendulum
 import pytest
+import requests
+from answering_server import Answer, answering
 
 from esms_connectors import EsmsClient
 from esms_connectors.emulator import Emulator
@@ -86,3 +89,58 @@ def test_a_decimal_point_is_not_cut_off() -> None:
         ("1.5", None, None, None, "undocumented", "5.5/1.5; sms_type=2.5"),
         ("17", 2, 5, 1, "delivered", None),
     ]
+
+
+_ROW = {
+    "ReferenceId": "id-1", "Phone": "0901000001", "SmsType": 2, "Campaign": "Khai trương", "Content": "Xin chào",
+    "SellPrice": 300, "SendStatus": 5, "SendResult": 1, "SentTime": "/Date(1715619600000+0700)/", "SmsId": 7,
+}  # fmt: skip
+
+
+def page_with(name: str, spelled: str, count: str = "2") -> dict[str, list[Any]]:
+    """Two rows, the first with a value spelled so: column -> values."""
+    rows = [json.dumps({**_ROW, name: "MARK"}), json.dumps({**_ROW, "ReferenceId": "id-2"})]
+    body = f'{{"CodeResult": "100", "CountTotal": {count}, "SentData": [{", ".join(rows)}]}}'
+    reader = PageReader()
+    page = reader.columns(reader.read(body.replace('"MARK"', spelled).encode("utf-8")))
+    assert page.rows_received == len(page.keys) == 2
+    return page.batch.to_pydict()
+
+
+@pytest.mark.parametrize("spelled", ["Infinity", "-Infinity", "NaN", "1e999", "true"])
+@pytest.mark.parametrize("name", [*_ROW])
+def test_what_is_no_value_keeps_no_row_out(name: str, spelled: str) -> None:
+    """Before, an Infinity ended the load with a traceback, NaN was an id, and the price `true` was 1 VND."""
+    page = page_with(name, spelled)
+    assert len(set(page["message_id"])) == 2
+    assert page["price_vnd"][1] == 300
+    assert page["price_vnd"][0] == (None if name == "SellPrice" else 300)
+    assert page["send_status"][0] == (None if name == "SendStatus" else 5)
+    assert {"SellPrice": "price_vnd=", "SentTime": "sent_at="}.get(name, "") in (page["status_text"][0] or "")
+
+
+@pytest.mark.parametrize("count", ["Infinity", "-Infinity", "NaN", "1e999", "true"])
+def test_a_count_that_is_no_number_is_none(count: str) -> None:
+    page_with("SmsId", "7", count)
+
+
+def test_a_text_cut_within_a_character_keeps_no_row_out(
+    gateway: Emulator, make_client: Callable[..., EsmsClient], tmp_path: Path
+) -> None:
+    """Somebody on the way counts bytes, not letters. Before, every load of the day ended there."""
+    gateway.populate(3, start=DAY, end=DAY.add(days=1), sms_type=2)
+    place = f"duckdb:///{tmp_path / 'w.duckdb'}"
+    with gateway.serve() as server, open_warehouse(place) as warehouse:
+        [first, *_] = list[Any](gateway.state.rows)
+        first.Content = "CUT"
+
+        def answer(target: str, body: bytes) -> Answer:
+            whole = requests.post(f"{server.base_url}{target}", data=body, timeout=30)
+            return Answer(200, whole.content.replace(b"CUT", "Tiếng Việ".encode()[:-1]))
+
+        with answering(answer) as address, make_client(address) as through:
+            summary = load_sent_messages(through, warehouse, DAY, DAY.add(days=1), sms_types=[2])
+    assert summary.rows == 3
+    with duckdb.connect(str(tmp_path / "w.duckdb"), read_only=True) as found:
+        stored = dict(found.execute("SELECT message_id, content FROM esms_sent_messages").fetchall())
+    assert stored[first.ReferenceId] == "Tiếng Vi\ufffd"
