@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from esms_connectors.databases.postgresql import sqlalchemy_driver
 from esms_connectors.databases.urls import check_database_url
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError, foreign_errors
+from esms_connectors.gateway.paths import kind_at
 from esms_connectors.gateway.redaction import database_words
 from esms_connectors.recipients import bigquery
 from esms_connectors.recipients.delimited import RawRow, reading, source_error
@@ -24,6 +25,12 @@ from esms_connectors.recipients.rows import Rows, check_names, require
 
 _BATCH = 8_192
 _NO_ROWS = "The query returns no rows; a single SELECT is needed."
+# What a query may begin with that changes something. Not all databases could undo it: some commit a DROP by themselves.
+_CHANGES = re.compile(
+    r"(?:\s|\(|--[^\n]*(?:\n|$)|/\*.*?\*/)*(ALTER|ATTACH|COPY|CREATE(?!\s+TEMP)|DELETE|DETACH|DROP|EXPORT|GRANT|IMPORT|"
+    r"INSERT|INSTALL|LOAD|MERGE|OPTIMIZE|PURGE|REINDEX|RENAME|REPLACE|REVOKE|TRUNCATE|UNDROP|UPDATE|UPSERT|VACUUM)\b",
+    re.IGNORECASE | re.DOTALL,
+)
 # A named parameter; quoted texts and casts are skipped.
 _NAMED = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|::|:(?P<name>[A-Za-z_]\w*)")
 _POSTGRESQL_DOUBLE = 701  # the oid of double precision, as its drivers report it
@@ -35,7 +42,7 @@ class SqlQuery:
     Rows of a query, streamed from the server.
 
     Two readings see two states of the table: add ORDER BY and, if rows may still arrive, a condition that excludes
-    them. Nothing is ever committed.
+    them. Nothing is ever committed, and a statement that changes something is not run.
 
     Attributes:
         url: a SQLAlchemy URL such as `postgresql+psycopg://…`, or an Engine, which stays open.
@@ -59,6 +66,12 @@ def open_query(source: SqlQuery, columns: Sequence[str] | None) -> AbstractConte
     Raises:
         InvalidRequestError: the address or the query is wrong; ConfigurationError: an extra is missing.
     """
+    if changes := _CHANGES.match(source.query):
+        raise InvalidRequestError(
+            f"The query begins with {changes[1].upper()}, which returns no rows, and was not run: a single SELECT is "
+            "needed.",
+            field="source",
+        )
     if isinstance(source.url, str) and source.url.startswith("duckdb:"):
         return _open_duckdb(source, columns)
     return _open_sqlalchemy(source, columns)
@@ -188,7 +201,7 @@ def _engine(sqlalchemy: Any, url: Any) -> Any:
         return _bigquery_engine(sqlalchemy, url)
     try:
         # SQLAlchemy 1.4 would commit what a query changes, unless it is told to behave like its next version.
-        return sqlalchemy.create_engine(_with_driver(url), future=True)
+        engine = sqlalchemy.create_engine(_with_driver(url), future=True)
     except sqlalchemy.exc.NoSuchModuleError:
         scheme = str(url).partition("://")[0]
         if is_database_address(f"{scheme}://"):
@@ -199,11 +212,29 @@ def _engine(sqlalchemy: Any, url: Any) -> Any:
         ) from None
     except (ValueError, TypeError, sqlalchemy.exc.ArgumentError):
         pass  # their messages quote the URL
+    else:
+        return _reading_only(sqlalchemy, engine)
     raise InvalidRequestError(
         "SQLAlchemy cannot use the database URL: its form is dialect://user:password@host/database, and in the "
         "password special characters are written %XX (@ is %40, : is %3A).",
         field="source",
     )
+
+
+def _reading_only(sqlalchemy: Any, engine: Any) -> Any:
+    """
+    For SQLite, which commits a change of the schema by itself, and creates a file that does not exist.
+
+    Raises:
+        InvalidRequestError: there is no such file.
+    """
+    path = engine.url.database
+    if engine.dialect.name != "sqlite" or not path or path == ":memory:" or path.startswith("file:"):
+        return engine
+    if kind_at(path) == "nothing":
+        raise source_error(os.path.basename(path), "does not exist")
+    sqlalchemy.event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA query_only = ON"))
+    return engine
 
 
 def _bigquery_engine(sqlalchemy: Any, url: str) -> Any:

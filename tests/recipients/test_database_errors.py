@@ -38,6 +38,39 @@ def test_text_that_sqlite_cannot_decode(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "query",
+    [
+        "drop table v",
+        " -- tidy up\n/* first */ (DELETE from v)",
+        "create table w as select * from v",
+        "attach 'other.sqlite' as other",
+        "with old as (select 1) delete from v",
+        "replace into v values ('0901888484', 'x') returning *",
+    ],
+)
+def test_a_statement_that_changes_something_is_not_run(tmp_path: Path, query: str) -> None:
+    """SQLite and others commit a DROP by themselves."""
+    file = tmp_path / "shop.sqlite"
+    with sqlite3.connect(file) as made:
+        made.execute("create table v(phone text, name text)")
+        made.execute("insert into v values('0901888484', 'Lan')")
+    made.close()
+    before = file.read_bytes()
+    said = failure(f"sqlite:///{file}", query)
+    assert "a single SELECT is needed" in said or "readonly" in said
+    assert file.read_bytes() == before
+    assert [one.name for one in tmp_path.iterdir()] == ["shop.sqlite"]
+    [found] = read_recipients(SqlQuery(f"sqlite:///{file}", "with a as (select * from v) select * from a"), NAME)
+    assert found.template_params == ("Lan",)
+
+
+def test_a_database_that_does_not_exist_is_not_created(tmp_path: Path) -> None:
+    """SQLite would make an empty file of a slip in the path."""
+    assert "shop.sqlite does not exist" in failure(f"sqlite:///{tmp_path / 'shop.sqlite'}", "select * from v")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
     "begin", ["", "select '0901888400' as phone, '1' as name from generate_series(1, 3000) union all "]
 )
 def test_values_that_postgresql_cannot_convert(postgres: PostgresServer, begin: str) -> None:

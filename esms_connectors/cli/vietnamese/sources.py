@@ -29,6 +29,9 @@ SOURCES = {
     "{source} is a folder, not a file.": "{source} là thư mục, không phải tệp.",
     "{source} is damaged: {why}.": "{source} bị hỏng: {why}.",
     "{source} is damaged after row {n} ({why}).": "{source} bị hỏng sau dòng {n} ({why}).",
+    "The query begins with {word}, which returns no rows, and was not run: a single SELECT is needed.": (
+        "Câu truy vấn bắt đầu bằng {word}, không trả về dòng nào, nên không được chạy: cần đúng một lệnh SELECT."
+    ),
     "{source} cannot be read: {why}.": "Không đọc được {source}: {why}.",
     "{source} has no header line with the column names.": "{source} không có dòng tiêu đề ghi tên các cột.",
     "{source} has {what} in line {n}: remove that column.": "{source} có {what} ở dòng {n}: hãy bỏ cột đó.",
