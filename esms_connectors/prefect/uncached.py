@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from prefect import Task
-from prefect.cache_policies import NO_CACHE
+from prefect.cache_policies import DEFAULT, NO_CACHE, CacheKeyFnPolicy
 from prefect.context import FlowRunContext
 from prefect.tasks import MaterializingTask
 from prefect.utilities.annotations import NotSet
 
 from esms_connectors.gateway.errors import InvalidRequestError
+
+# What a task worker sets, so that results of background tasks are stored. `DEFAULT` is by inputs and flow run.
+_OF_TASK_WORKERS = {"persist_result": True, "cache_policy": DEFAULT}
+_PER_TASK_RUN = CacheKeyFnPolicy(cache_key_fn=lambda context, _: str(context.task_run.id))
 
 T = TypeVar("T", bound=Task[..., Any])
 
@@ -23,6 +27,8 @@ class UncachedTask(Task[Any, Any]):
     """
 
     def with_options(self, *args: Any, **options: Any) -> Any:
+        if options == _OF_TASK_WORKERS:
+            return never_cached(super().with_options(persist_result=True, cache_policy=_PER_TASK_RUN))
         check_uncached(self.name, options)
         return never_cached(super().with_options(*args, **options))
 
