@@ -147,3 +147,9 @@ def test_every_public_name_loads_no_extra() -> None:
     """However much of the package is used."""
     loaded = modules_after("import esms_connectors as e\nfor name in e.__all__: getattr(e, name)")
     assert not loaded & (FRAMEWORKS | EXTRAS)
+
+
+@pytest.mark.in_turn(every=3)
+def test_importing_the_warehouse_does_not_load_pandas() -> None:
+    """It takes half a second and 30 MB where it is installed, as with Airflow."""
+    assert "pandas" not in modules_after("import esms_connectors.warehouse, esms_connectors.reports")

@@ -56,7 +56,8 @@ SENT_MESSAGE_SCHEMA = pa.schema(
 )
 
 _PAGE_SCHEMA = pa.schema(list(SENT_MESSAGE_SCHEMA)[:-2])
-_EMPTY = pa.RecordBatch.from_pylist([], schema=_PAGE_SCHEMA)
+# `pa.array` would load pandas where it is installed.
+_EMPTY = pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in _PAGE_SCHEMA], schema=_PAGE_SCHEMA)
 
 UNNAMED = "unnamed-"
 """Prefix of a message id that was generated here because the gateway gave none."""

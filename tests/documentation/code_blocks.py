@@ -85,7 +85,7 @@ def _environment_of_imports(text: str) -> Environment:
 def blocks_of(page: Path) -> tuple[Block, ...]:
     """In order, without the directives of Sphinx and the outputs, which stand with their blocks."""
     found: list[Block] = []
-    tokens = MarkdownIt("commonmark").parse(page.read_text(encoding="utf-8"))
+    tokens = MarkdownIt("commonmark").disable("inline").parse(page.read_text(encoding="utf-8"))
     for number, token in enumerate(tokens):
         if token.type == "code_block":
             raise AssertionError(f"{page}:{(token.map or [0])[0] + 1}: an indented block has no language; fence it")
