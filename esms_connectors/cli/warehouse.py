@@ -151,8 +151,9 @@ def coverage(
     Which windows are loaded, pending, or were never loaded, and which listed fewer rows at the last reading than the
     warehouse stores; with --compare, where the gateway lists different rows today.
 
-    Exits with 4 if something is missing, stored twice or differs, or nothing was ever loaded, so that a schedule can
-    watch it. Days for which the gateway may no longer keep rows are shown as not available, and are not a failure.
+    Exits with 4 if something is missing, removed, stored twice or differs, or nothing was ever loaded, so that a
+    schedule can watch it. Days for which the gateway may no longer keep rows are shown as not available, and are not a
+    failure.
 
     \b
     Examples:
@@ -245,6 +246,7 @@ def _as_json(found: list[TypeCoverage], compared: list[Compared] | None, place: 
                 "not_available": one.not_available,
                 "shrunk": [_as_difference(window) for window in one.shrunk],
                 "repeated": one.repeated,
+                "emptied": one.emptied,
                 "complete": one.complete,
             }
             for one in found
@@ -306,6 +308,12 @@ def _show(found: list[TypeCoverage], compared: list[Compared] | None) -> None:
         "the gateway seems to ignore the type"
         for one in found
         if one.repeated
+    ]
+    lines += [
+        f"removed: type {one.sms_type}, {counted(one.emptied, 'window')} of which no row is stored any more; load them "
+        "again by their dates"
+        for one in found
+        if one.emptied
     ]
     for line in lines[:_MOST_SHOWN]:
         say(line, fg="yellow")

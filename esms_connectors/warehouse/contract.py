@@ -114,7 +114,7 @@ class WarehouseError(EsmsError):
 
 
 BY_WINDOW = f"""
-SELECT sms_type, window_start, window_end, count(*) FROM {MESSAGES} WHERE sms_type IS NOT NULL
+SELECT sms_type, window_start, window_end, count(*) FROM {MESSAGES}
 GROUP BY sms_type, window_start, window_end
 """
 
@@ -289,7 +289,8 @@ class Warehouse(abc.ABC):
 
     def count_by_window(self) -> Iterable[tuple[Any, ...]]:
         """
-        The stored rows by type and by the window that first brought them: (type, start, end, rows).
+        The stored rows by type and by the window that first brought them: (type, start, end, rows). The type is None
+        for rows that name none.
 
         Raises:
             ConfigurationError: nothing was loaded yet, or the warehouse cannot count them.

@@ -20,7 +20,7 @@ from esms_connectors.sent_data.fetching import WindowCount, count_window
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES, SentWindow
 from esms_connectors.warehouse.accounts import check_account
 from esms_connectors.warehouse.contract import Warehouse, WindowLoad
-from esms_connectors.warehouse.doubtful_windows import repeated, unavailable
+from esms_connectors.warehouse.doubtful_windows import emptied, repeated, unavailable
 from esms_connectors.warehouse.planning import (
     Clock,
     is_closed,
@@ -52,6 +52,7 @@ class TypeCoverage:
         shrunk: windows of which the warehouse holds more rows than the gateway listed when they were last read.
         repeated: windows that list exactly the rows of another type, and are stored beside these: a gateway that
             ignores the type.
+        emptied: windows of several rows none of which is stored any more.
     """
 
     sms_type: int
@@ -65,14 +66,16 @@ class TypeCoverage:
     not_available: int = 0
     shrunk: tuple[WindowDifference, ...] = ()
     repeated: int = 0
+    emptied: int = 0
 
     @property
     def complete(self) -> bool:
         """
-        Whether something was loaded, and since the first window nothing is owed, missing or stored twice; rows that are
-        not final may still change.
+        Whether something was loaded, and since the first window nothing is owed, missing, removed or stored twice; rows
+        that are not final may still change.
         """
-        return self.first is not None and not (self.owed or self.not_closed or self.missing or self.repeated)
+        lacking = self.owed or self.not_closed or self.missing or self.emptied
+        return self.first is not None and not lacking and not self.repeated
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,18 +115,19 @@ def coverage_by_type(
     # Other types show as well how long the gateway lists rows, and whether it ignores the type.
     gone = frozenset(load.window for load in unavailable(loads, everything))
     again = frozenset(load.window for load in repeated(loads, held))
+    lost = frozenset(load.window for load in emptied(loads, held))
     by_type: dict[int, list[WindowLoad]] = {int(sms_type): [] for sms_type in sms_types}
     for load in loads:
         if load.window.sms_type in by_type:
             by_type[load.window.sms_type].append(load)
-    return [_coverage_of(sms_type, own, held, gone, again, last, present) for sms_type, own in by_type.items()]
+    return [_coverage_of(sms_type, own, held, gone, again, lost, last, present) for sms_type, own in by_type.items()]
 
 
 def rows_held(warehouse: Warehouse) -> Counter[SentWindow]:
-    """Stored rows by the window that first brought them."""
+    """Stored rows by the window that first brought them, of type 0 if they name none."""
     held: Counter[SentWindow] = Counter()
     for sms_type, start, end, rows in warehouse.count_by_window():
-        held[SentWindow(sms_type, *(pendulum.instance(edge).in_timezone("UTC") for edge in (start, end)))] += rows
+        held[SentWindow(sms_type or 0, *(pendulum.instance(edge).in_timezone("UTC") for edge in (start, end)))] += rows
     return held
 
 
@@ -148,6 +152,7 @@ def _coverage_of(
     held: Counter[SentWindow],
     gone: Collection[SentWindow],
     again: Collection[SentWindow],
+    lost: Collection[SentWindow],
     last: DateTime,
     present: DateTime,
 ) -> TypeCoverage:
@@ -167,6 +172,7 @@ def _coverage_of(
         not_available=sum(load.window in gone and load.window not in with_rows for load in ended),
         shrunk=shrunk,
         repeated=sum(load.window in again for load in loads),
+        emptied=sum(load.window in lost for load in loads),
     )
 
 

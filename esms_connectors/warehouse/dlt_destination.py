@@ -88,7 +88,7 @@ _MOVABLE = (
 _SENT = "{sent_at} BETWEEN %s AND %s"
 _LAST_NUMBER = "SELECT max({planned_number}) FROM {esms_loads}"
 _BY_WINDOW = """
-SELECT {sms_type}, {window_start}, {window_end}, count(*) FROM {esms_sent_messages} WHERE {sms_type} IS NOT NULL
+SELECT {sms_type}, {window_start}, {window_end}, count(*) FROM {esms_sent_messages}
 GROUP BY {sms_type}, {window_start}, {window_end}
 """
 _FETCH_ROWS = 20_000

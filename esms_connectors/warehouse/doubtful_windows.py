@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from esms_connectors.sent_data.windows import SentWindow
@@ -11,6 +11,10 @@ from esms_connectors.warehouse.contract import WindowLoad
 
 # The gateway does not document how long it lists rows; its lookups of single messages end after a week.
 _SURELY_LISTED = timedelta(days=7)
+# All rows of a smaller window may be those of one person who was erased.
+_ROWS_OF_SEVERAL = 10
+
+_Alike = dict[tuple[datetime, datetime, str], list[WindowLoad]]
 
 
 def unavailable(loads: Iterable[WindowLoad], others: Iterable[WindowLoad] = ()) -> list[WindowLoad]:
@@ -39,8 +43,34 @@ def repeated(loads: Iterable[WindowLoad], held: Mapping[SentWindow, int]) -> lis
     Args:
         held: stored rows by window. A database stores such rows once if they name their own type.
     """
-    alike: dict[tuple[datetime, datetime, str], list[WindowLoad]] = defaultdict(list)
-    for load in loads:
-        if load.row_count and held.get(load.window, 0) >= load.row_count:
-            alike[load.window.start, load.window.end, load.digest].append(load)
+    alike = _alike(load for load in loads if held.get(load.window, 0) >= load.row_count)
     return [load for group in alike.values() for load in sorted(group, key=lambda one: one.window.sms_type)[1:]]
+
+
+def emptied(loads: Sequence[WindowLoad], held: Mapping[SentWindow, int]) -> list[WindowLoad]:
+    """Windows of several rows none of which is stored any more, in no window of the time: somebody removed them."""
+    alike = _alike(loads)
+    return [
+        load
+        for load in loads
+        if load.row_count >= _ROWS_OF_SEVERAL
+        and not load.is_owed
+        and load.window not in held
+        # Rows of a gateway that ignores the type are stored under their own.
+        and len(alike[load.window.start, load.window.end, load.digest]) == 1
+        and not any(_may_hold(one, load.window) for one in held)
+    ]
+
+
+def _alike(loads: Iterable[WindowLoad]) -> _Alike:
+    """Loads that list the same rows in the same time, whatever their type."""
+    alike: _Alike = defaultdict(list)
+    for load in loads:
+        if load.row_count:
+            alike[load.window.start, load.window.end, load.digest].append(load)
+    return alike
+
+
+def _may_hold(one: SentWindow, window: SentWindow) -> bool:
+    """Whether rows of a window may be stored as those of `one`, whose type is 0 if its rows name none."""
+    return one.sms_type in (0, window.sms_type) and one.start < window.end and one.end > window.start

@@ -26,7 +26,7 @@ from esms_connectors.gateway.times import in_vietnam, read_month
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.warehouse.contract import Reader, Warehouse
 from esms_connectors.warehouse.coverage import rows_held
-from esms_connectors.warehouse.doubtful_windows import repeated, unavailable
+from esms_connectors.warehouse.doubtful_windows import emptied, repeated, unavailable
 from esms_connectors.warehouse.marts import INVOICES, create_marts
 from esms_connectors.warehouse.planning import Clock, last_midnight, missing_spans, without_superseded
 
@@ -186,6 +186,7 @@ def months_doubts(warehouse: Warehouse, month: str) -> list[str]:
     found = {
         "not available: type {}, {} older than any with rows; the gateway may no longer have them": gone,
         "stored twice: type {}, {} with exactly the rows of another type": repeated(loads, held),
+        "removed: type {}, {} of which no row is stored any more": emptied(loads, held),
     }
     told = []
     for text, some in found.items():

@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from disturbing_gateway import DAY, NEXT
 from pulling_bench import Load, Place, rows_at
@@ -165,6 +167,36 @@ def test_what_is_compared_by_number_only_is_said(
     gateway.populate(6, start=DAY.add(hours=1), end=NEXT.subtract(hours=1), sms_type=25)
     load(duckdb_only, sms_types=TYPES)
     assert [(one.is_same, one.by_number) for one in compare(duckdb_only)] == [(True, True), (True, False)]
+
+
+# --- rows that somebody has removed ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "parquet"])
+def test_rows_that_were_removed_are_not_taken_for_loaded(
+    gateway: Emulator, make_place: Callable[[str], Place], load: Load, kind: str
+) -> None:
+    """Which a pull without dates does not load anew. A small window may be that of one person who was erased."""
+    place = make_place(kind)
+    gateway.populate(40, start=DAY.add(hours=1), end=NEXT.subtract(hours=1), sms_type=2)
+    gateway.populate(4, start=DAY.add(hours=1), end=NEXT.subtract(hours=1), sms_type=25)
+    load(place, sms_types=TYPES)
+    assert [one.complete for one in covered(place)] == [True, True]
+    if kind == "duckdb":
+        with duckdb.connect(place.address.removeprefix("duckdb:///")) as connection:
+            connection.execute("DELETE FROM esms_sent_messages")
+    else:
+        for file in (Path(place.address) / "esms_sent_messages").rglob("*.parquet"):
+            file.unlink()
+    assert [(one.emptied, one.complete) for one in covered(place)] == [(1, False), (0, True)]
+    if kind == "duckdb":
+        with open_warehouse(place.address) as warehouse:
+            assert make_statement(warehouse, MAY).doubts == [
+                "removed: type 2, 1 window of which no row is stored any more"
+            ]
+    load(place, sms_types=TYPES)
+    assert [one.complete for one in covered(place)] == [True, True]
+    assert place.messages() == rows_at(gateway)
 
 
 # --- nothing loaded --------------------------------------------------------------------------------------------------
