@@ -182,8 +182,8 @@ class MonthStatementOperator(EsmsTask):
         fail: the task fails if the two differ or days of the month were not loaded. False only reports it.
 
     Returns (XCom):
-        What `esms statement --json` prints: month, lines by message type, gaps, doubts, and `good`, which is true if nothing
-        differs and nothing is missing.
+        What `esms statement --json` prints: month, lines by message type, gaps, doubts, and `good`, which is true if
+        nothing differs, is missing or in doubt.
     """
 
     template_fields: Sequence[str] = ("month", "invoice", "warehouse_conn_id")

@@ -128,8 +128,8 @@ def month_statement(
         fail: Fail if the two differ or days of the month were not loaded. False only reports it.
 
     Returns:
-        What `esms statement --json` prints: month, lines by message type, gaps, doubts, and `good`, which is true if nothing
-        differs and nothing is missing.
+        What `esms statement --json` prints: month, lines by message type, gaps, doubts, and `good`, which is true if
+        nothing differs, is missing or in doubt.
 
     Raises:
         StatementDiffersError: The two differ, or days are missing; the artifact has the lines.
