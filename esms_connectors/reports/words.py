@@ -360,8 +360,8 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             ),
         ),
         "note.budget_month": (
-            "{month} is only partly loaded: its cost is unknown.",
-            "Tháng {month} chưa được tải đủ: chưa biết chi phí.",
+            "{month} is only partly loaded, or the gateway may no longer list some of its days: its cost is unknown.",
+            "Tháng {month} chưa được tải đủ, hoặc cổng có thể không còn liệt kê một số ngày: chưa biết chi phí.",
         ),
         "note.upper_bound": (
             "Until a load saw the final state: an upper bound that grows with the time between loads.",
