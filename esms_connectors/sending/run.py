@@ -141,10 +141,8 @@ class Run:
             check_not_sandbox(self.run_key)
         if self.careful:
             self.channel = replace(self.channel, client=self.channel.client.without_repeats())
-        once = self.recipients.merged
-        self._run_guard = RunGuard(
-            self.guard, self.channel, self.ledger, self.run_key, self.price_vnd, once_per_phone=once
-        )
+        rules = (self.guard, self.channel, self.ledger, self.run_key, self.price_vnd)
+        self._run_guard = RunGuard(*rules, once_per_phone=self.recipients.merged)
         self.channel = self._run_guard.paced(self.channel)
         self._run_guard.begin(looks=self.rereads)
         about = {

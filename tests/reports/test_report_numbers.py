@@ -326,7 +326,7 @@ def test_costs_stand_beside_the_budgets(
 ) -> None:
     """Of the period, of the month and of each run; a month that is not loaded as a whole has no cost."""
     now = gateway.clock.now
-    today = now.start_of("day")
+    today, tomorrow = now.start_of("day"), now.start_of("day").add(days=1)
     budgets = GuardSettings().changed({"max_cost_vnd": 20_000, "max_cost_month_vnd": 9_000})
     with Ledger.open(tmp_path / "ledger.sqlite", now=lambda: gateway.clock.now) as ledger:
         channel = ZnsChannel(client, DEMO_TEMPLATE_ID, DEMO_OA_ID)
@@ -337,14 +337,7 @@ def test_costs_stand_beside_the_budgets(
         load(duckdb_address, today, today.add(days=1), sms_types=[25])
 
         def budget_rows(**settings: Any) -> tuple[Report, list[tuple[Any, ...]]]:
-            report = report_on(
-                duckdb_address,
-                today,
-                today.add(days=1),
-                ledger=ledger,
-                now=gateway.clock.now,
-                **settings,
-            )
+            report = report_on(duckdb_address, today, tomorrow, ledger=ledger, now=gateway.clock.now, **settings)
             return report, [*report.tables["budget"].rows] if "budget" in report.tables else []
 
         report, rows = budget_rows(guard=budgets, budget_vnd="4000")
