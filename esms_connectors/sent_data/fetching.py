@@ -27,8 +27,16 @@ from esms_connectors.sent_data.columns import (
 from esms_connectors.sent_data.windows import SentWindow
 
 PAGE_SIZE = 500
+# A gateway may return fewer rows than requested, and count those of the page: after a page of such a size, which few
+# windows have by chance, the next one is requested whatever the count.
+_USUAL_LIMITS = frozenset({50, 100, 200, 250})
 _LOOK_AHEAD = 4  # windows per thread whose first page is prefetched
 _PAGES_A_THREAD = 4  # in flight or waiting to be read, counted separately for the present part and for later ones
+
+
+def may_be_cut(rows: int, size: int = PAGE_SIZE) -> bool:
+    """Whether there may be more rows than those of the first page, although it counts no more."""
+    return rows >= size or rows in _USUAL_LIMITS
 
 
 class WindowReading:
@@ -96,8 +104,8 @@ class WindowCount:
 
 def count_window(client: EsmsClient, window: SentWindow) -> WindowCount:
     """
-    Count by one call, for the first page of the window. If that is full and counts no more rows than it has, the count
-    may be that of the page, so the next page is requested, and so on.
+    Count by one call, for the first page of the window. If that may be cut and counts no more rows than it has, the
+    count may be that of the page, so the next page is requested, and so on.
     """
     page = _fetch_page(client, window, 1, PAGE_SIZE).columns()
     rows = page.rows_received if page.count_total is None else page.count_total
@@ -112,7 +120,7 @@ def count_window(client: EsmsClient, window: SentWindow) -> WindowCount:
         checksums += checksum(batch, [*new])
         rows += len(new) if seen else 0
         seen.update(new)
-        if page.rows_received < PAGE_SIZE or not new:
+        if not new or not may_be_cut(page.rows_received):
             return WindowCount(rows, digest_of(len(seen), checksums))
         number += 1
         page = _fetch_page(client, window, number, PAGE_SIZE).columns()
@@ -264,7 +272,7 @@ class PageQueue:
         total = self.count_of(first)
         if total is not None and not self.is_too_large(part, total):
             # Read on after a full last page; requesting that page together with the others saves a separate wait.
-            part.last_page = 1 + total // self.page_size
+            part.last_page = max(1 + total // self.page_size, 1 + may_be_cut(first.rows_received, self.page_size))
 
     def next_page(self, part: Part) -> SentColumns:
         """The next page of the part at the head, in order."""

@@ -35,7 +35,7 @@ from esms_connectors.sent_data.columns import (
     SentColumns,
     distinct_places,
 )
-from esms_connectors.sent_data.fetching import PAGE_SIZE, PageQueue, Part, WindowReading
+from esms_connectors.sent_data.fetching import PAGE_SIZE, PageQueue, Part, WindowReading, may_be_cut
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES, LONGEST_WINDOW, SentWindow, windows_between
 
 __all__ = [
@@ -239,7 +239,7 @@ class SentDataReader:
         """Read the part at the head of the queue page by page, and remove it."""
         size, seen = self._queue.page_size, set[str]()
         yield from self._take(part, first, seen)
-        total, is_full = self._queue.count_of(first), first.rows_received >= size
+        total, is_full = self._queue.count_of(first), may_be_cut(first.rows_received, size)
         if first.rows_received == (total or 0) and len(first.keys) == first.rows_received and not is_full:
             # A single answer with all rows is a snapshot.
             if twice := first.rows_received - len(seen):

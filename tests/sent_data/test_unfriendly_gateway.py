@@ -12,7 +12,7 @@ from disturbing_gateway import DAY, NEXT
 
 from esms_connectors import EsmsClient
 from esms_connectors.emulator import Emulator
-from esms_connectors.sent_data.fetching import WindowReading
+from esms_connectors.sent_data.fetching import WindowReading, count_window
 from esms_connectors.sent_data.reader import IncompleteWindowError, SentDataReader, windows_between
 
 Key = tuple[str, str]
@@ -149,6 +149,25 @@ def test_a_count_of_the_page_while_rows_are_created(gateway: Emulator, client: E
     )
     keys, _ = read(client, threads=4)
     assert keys >= before
+
+
+@pytest.mark.in_turn(every=3)
+@pytest.mark.parametrize("rows", [100, 130, 700])
+def test_pages_that_are_shorter_than_asked_for_and_count_themselves(
+    gateway: Emulator, client: EsmsClient, rows: int
+) -> None:
+    """Before, the first hundred rows were taken for all."""
+    gateway.populate(rows, start=DAY.add(seconds=1), end=NEXT)
+    page = gateway.state.page
+
+    def limited(key: str, sms_type: int, start: int, end: int, number: int, _size: int, **more: Any) -> Any:
+        _, listed = page(key, sms_type, start, end, number, 100, **more)
+        return len(listed), listed
+
+    gateway.state.page = limited
+    keys, _ = read(client, threads=2)
+    assert keys == listed(gateway)
+    assert count_window(client, next(windows_between(DAY, NEXT, [2]))).rows == rows
 
 
 def test_one_more_row_than_is_counted_is_asked_for_behind_a_full_page(gateway: Emulator, client: EsmsClient) -> None:
