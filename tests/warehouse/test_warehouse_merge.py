@@ -32,6 +32,7 @@ from esms_connectors.sent_data.reader import SentWindow
 from esms_connectors.warehouse import merging
 from esms_connectors.warehouse.chunks import chunks_of
 from esms_connectors.warehouse.contract import MESSAGES, MergeCounts
+from esms_connectors.warehouse.coverage import rows_held
 
 LATER = SentWindow(25, DAY.add(hours=6), DAY.add(hours=12))
 
@@ -464,3 +465,12 @@ def test_the_order_of_loads_counts_and_not_their_clocks(target: Target) -> None:
 def test_an_empty_plan_is_no_plan(target: Target) -> None:
     target.warehouse.plan([], planned_at=PLANNED, privacy=PRIVACY)
     assert target.loads() == []
+
+
+@pytest.mark.in_turn(every=3)
+def test_stored_rows_are_counted_by_the_window_that_brought_them(target: Target) -> None:
+    """On every target, also rows that name no type: `esms coverage` compares them with what was listed."""
+    merge(target, [row(1), row(2), row(3, sms_type=None)])
+    merge(target, [row(4, window=NEXT_WINDOW)], window=NEXT_WINDOW, minute=1)
+    held = rows_held(target.warehouse)
+    assert (held[NEXT_WINDOW], held.total()) == (1, 4)
