@@ -26,7 +26,7 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", "
 STAGES = dict(re.findall(r"(?ms)^FROM \S+ AS (\w+)\n(.*?)(?=^FROM |\Z)", DOCKERFILE))
 
 
-def test_what_is_copied_is_there_and_not_ignored() -> None:
+def test_copied_files_exist_and_are_not_ignored() -> None:
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     copied = [
         source
@@ -47,7 +47,7 @@ def test_extras_and_stages_exist() -> None:
     assert targets == {"emulator", "airflow", "prefect"} <= set(STAGES)
 
 
-def test_the_emulator_is_started_by_words_that_it_knows() -> None:
+def test_emulator_start_commands_are_valid_and_ports_bound_to_loopback() -> None:
     """It listens to other containers, and the host has it on loopback only."""
     for words in (SERVICES["emulator"]["command"], json.loads(re.findall(r"(?m)^CMD (.+)$", STAGES["emulator"])[0])):
         context = click.Context(esms, info_name="esms", **esms.context_settings)
@@ -60,20 +60,20 @@ def test_the_emulator_is_started_by_words_that_it_knows() -> None:
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
-def test_the_emulator_is_found_healthy() -> None:
+def test_emulator_healthcheck_succeeds() -> None:
     with Emulator().serve() as server:
         code = SERVICES["emulator"]["healthcheck"]["test"][-1].replace("http://127.0.0.1:8089", server.base_url)
         exec(compile(code, "compose.yaml", "exec"), {})
 
 
-def test_only_keys_of_an_emulator_stand_in_it_and_they_reach_another_container() -> None:
+def test_compose_file_has_emulator_keys_accepted_for_another_container() -> None:
     told = json.loads(SERVICES["airflow"]["environment"]["AIRFLOW_CONN_ESMS_DEFAULT"])
     with EsmsClient(Credentials(told["login"], told["password"]), told["host"]) as client:
         assert client.base_url == "http://emulator:8089"
     assert "emulator" in SERVICES["airflow"]["depends_on"]
 
 
-def test_the_flows_that_are_started_are_in_the_image() -> None:
+def test_started_flows_are_included_in_the_image() -> None:
     """In its working directory, as examples are copied there."""
     names = {one.path.name for one in all_examples() if one.kind == "flows"}
     started = set(re.findall(r"python (\S+\.py)", SERVICES["flows"]["command"][-1]))

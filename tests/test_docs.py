@@ -18,5 +18,5 @@ def table_text() -> str:
     return "\n\n".join(parts)
 
 
-def test_the_page_has_every_column_with_its_meaning() -> None:
+def test_warehouse_page_describes_every_column() -> None:
     assert table_text() in PAGE.read_text(encoding="utf-8")

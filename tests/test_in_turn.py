@@ -13,19 +13,19 @@ CYCLE = [str(day) for day in range(1, DAYS + 1)]
 
 @pytest.mark.parametrize("number", range(9))
 @pytest.mark.parametrize("name", ["sending/test_a.py::test_x", "loading/test_b.py"])
-def test_each_cell_runs_once_a_cycle(name: str, number: int) -> None:
+def test_every_cell_runs_once_per_cycle(name: str, number: int) -> None:
     assert [is_due(name, number, day) for day in CYCLE].count(True) == 1
     assert is_due(name, number, ALL)
 
 
-def test_a_test_with_many_cells_runs_every_day() -> None:
+def test_with_many_cells_runs_every_day() -> None:
     assert all(
         sum(is_due("sending/test_a.py::test_x", number, day) for number in range(2 * DAYS)) == 2 for day in CYCLE
     )
 
 
 @pytest.mark.parametrize("day", ["0", "15", "today", "", "1.0"])
-def test_what_is_no_day_is_said(day: str) -> None:
+def test_invalid_day_is_rejected(day: str) -> None:
     with pytest.raises(ValueError, match="a day is 1 to 14, or all"):
         check_day(day)
 
@@ -46,7 +46,7 @@ def taken(items: list[Item], day: str) -> list[str]:
     return [item.nodeid for item in items if rotation.includes(item)]
 
 
-def test_the_cells_of_a_marked_test_take_turns_and_others_run_each_day() -> None:
+def test_cells_of_marked_tests_rotate_and_other_tests_run_daily() -> None:
     cells = [Item(f"test_a.py::test_cells[{cell}]", pytest.mark.in_turn) for cell in range(DAYS)]
     other = Item("test_b.py::test_quick")
     days = [taken([*cells, other], day) for day in CYCLE]
@@ -55,13 +55,13 @@ def test_the_cells_of_a_marked_test_take_turns_and_others_run_each_day() -> None
     assert len(taken([*cells, other], ALL)) == len(cells) + 1
 
 
-def test_a_file_of_servers_runs_as_a_whole_on_its_day() -> None:
+def test_tests_marked_for_one_day_run_together_on_that_day() -> None:
     items = [Item(f"test_a.py::test_{name}", pytest.mark.in_turn(on=3)) for name in "xyz"]
     assert {day: len(taken(items, day)) for day in CYCLE} == {day: 3 * (day == "3") for day in CYCLE}
     assert len(taken(items, ALL)) == 3
 
 
-def test_the_second_database_runs_every_other_day() -> None:
+def test_cells_marked_every_two_days_alternate() -> None:
     """One of its cells on one day, the other on the next."""
     cells = [Item(f"test_a.py::test_x[{cell}]", pytest.mark.in_turn(every=2)) for cell in "ab"]
     days = [taken(cells, day) for day in CYCLE]
@@ -69,6 +69,6 @@ def test_the_second_database_runs_every_other_day() -> None:
     assert all(one != next_one for one, next_one in pairwise(days))
 
 
-def test_of_two_marks_the_rarer_holds() -> None:
+def test_rarer_of_two_marks_applies() -> None:
     cells = [Item(f"test_a.py::test_x[{n}]", pytest.mark.in_turn(every=2), pytest.mark.in_turn) for n in range(DAYS)]
     assert [len(taken(cells, day)) for day in CYCLE] == [1] * DAYS

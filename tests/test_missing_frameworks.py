@@ -8,7 +8,7 @@ import pytest
 
 
 @pytest.mark.parametrize("name", ["airflow.operators", "airflow.triggers", "prefect", "prefect.blocks"])
-def test_the_extra_is_named(name: str) -> None:
+def test_missing_framework_error_names_the_extra(name: str) -> None:
     """In one line, whatever of it is imported."""
     with pytest.raises(ModuleNotFoundError) as error:
         importlib.import_module(f"esms_connectors.{name}")

@@ -21,19 +21,19 @@ ADAPTERS = ("esms_connectors.airflow", "esms_connectors.prefect")
 CORE = {module: names for module, names in PUBLIC.items() if not module.startswith(ADAPTERS)}
 
 
-def test_the_core_promises_little() -> None:
+def test_number_of_public_names_in_the_core_is_limited() -> None:
     """Each public name is a promise; plumbing is none. A new name replaces another one, or has a reason."""
     assert sum(map(len, CORE.values())) <= 164
 
 
-def test_public_names_are_listed_once() -> None:
+def test_public_names_are_listed_only_in_dunder_all() -> None:
     """In `__all__`: the reference shows that, and chooses only where a framework's users import from many modules."""
     assert [module for module, chosen in SHOWN if chosen and module in CORE] == []
     assert len(SHOWN) == len(PUBLIC)
 
 
 @pytest.mark.parametrize("framework", ["prefect"])
-def test_without_the_framework_its_extra_is_named(
+def test_missing_framework_gives_one_line_error_with_the_extra(
     framework: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """In one line, also where a folder of its name lies beside the script."""
@@ -48,7 +48,7 @@ def test_without_the_framework_its_extra_is_named(
 
 
 @pytest.mark.parametrize("module", CORE)
-def test_each_public_name_says_what_it_is(module: str) -> None:
+def test_every_public_name_has_its_own_docstring(module: str) -> None:
     """A class or a function has a docstring, of its own and not one that was made."""
     for name in sorted(CORE[module]):
         member = inspect.unwrap(getattr(importlib.import_module(module), name))
@@ -58,7 +58,7 @@ def test_each_public_name_says_what_it_is(module: str) -> None:
             assert not text.startswith(f"{name}("), name
 
 
-def test_the_three_lists_of_names_agree() -> None:
+def test_dunder_all_lazy_imports_and_type_checking_imports_agree() -> None:
     """`__all__`, the lazy homes and the imports for type checkers say the same."""
     tree = ast.parse(Path(esms_connectors.__file__).read_text(encoding="utf-8"))
     block = next(node for node in tree.body if isinstance(node, ast.If))
@@ -70,13 +70,13 @@ def test_the_three_lists_of_names_agree() -> None:
 
 
 @pytest.mark.parametrize("name", esms_connectors.__all__)
-def test_each_public_name_is_there(name: str) -> None:
+def test_every_public_name_is_importable_and_listed_by_dir(name: str) -> None:
     """And is listed by dir()."""
     assert getattr(esms_connectors, name) is not None
     assert name in dir(esms_connectors)
 
 
-def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+def test_unknown_name_gives_attribute_error() -> None:
     """As of any module."""
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = esms_connectors.no_such_name
@@ -94,12 +94,12 @@ def modules_after(program: str) -> set[str]:
     return set(result.stdout.split())
 
 
-def test_importing_the_package_loads_nothing_of_it() -> None:
+def test_importing_the_package_loads_no_dependency() -> None:
     """Schedulers import it again and again."""
     assert not modules_after("import esms_connectors") & {*FRAMEWORKS, *EXTRAS, "requests", "pendulum", "urllib3"}
 
 
-def test_using_a_client_loads_no_extra() -> None:
+def test_client_loads_no_framework_or_extra() -> None:
     """Sending needs requests and pendulum; frameworks, terminals and databases stay out."""
     program = (
         "from esms_connectors import Credentials, EsmsClient, NO_RETRIES, NotSentError\n"
@@ -114,7 +114,7 @@ def test_using_a_client_loads_no_extra() -> None:
     assert not loaded & (FRAMEWORKS | EXTRAS)
 
 
-def test_a_command_loads_what_it_needs_itself() -> None:
+def test_command_loads_only_the_modules_it_needs() -> None:
     """Not what the others need: somebody waits for it."""
 
     def loaded_by(command: str) -> set[str]:
@@ -128,7 +128,9 @@ def test_a_command_loads_what_it_needs_itself() -> None:
     assert not loaded_by("send-sms") & {f"esms_connectors.{name}" for name in unused}
 
 
-def test_one_sms_waits_for_no_ledger_and_no_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_single_sms_without_a_ledger_does_not_load_sqlalchemy_or_rich(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where there is not a ledger: SQLAlchemy takes as long as everything else before an alert is on its way."""
     settings = {"ESMS_API_KEY": "EMULATOR0A", "ESMS_SECRET_KEY": "EMULATOR0S", "ESMS_BASE_URL": "http://127.0.0.1:9"}
     for name, value in {**settings, "HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}.items():
@@ -143,7 +145,7 @@ def test_one_sms_waits_for_no_ledger_and_no_table(tmp_path: Path, monkeypatch: p
     assert not loaded & {"sqlalchemy", "rich", "pyarrow", "duckdb"}
 
 
-def test_every_public_name_loads_no_extra() -> None:
+def test_public_names_load_no_framework_or_extra() -> None:
     """However much of the package is used."""
     loaded = modules_after("import esms_connectors as e\nfor name in e.__all__: getattr(e, name)")
     assert not loaded & (FRAMEWORKS | EXTRAS)

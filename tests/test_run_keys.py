@@ -26,7 +26,7 @@ from esms_connectors.ledger.keys import check_run_key
         "visits_undefined",
     ],
 )
-def test_the_word_for_a_missing_value_is_no_part_of_a_key(run_key: str) -> None:
+def test_run_key_with_a_word_for_a_missing_value_is_rejected(run_key: str) -> None:
     """The next campaign without its value would come to the same key."""
     with pytest.raises(InvalidRequestError, match="as a part: a value is missing there"):
         check_run_key(run_key)
@@ -36,14 +36,14 @@ def test_the_word_for_a_missing_value_is_no_part_of_a_key(run_key: str) -> None:
     "run_key",
     ["visits-", "-visits", "visits--evening", "visits__evening", "visits_", "visits/", "visits - - 2", "a/-b"],
 )
-def test_nor_is_nothing(run_key: str) -> None:
+def test_run_key_with_an_empty_part_is_rejected(run_key: str) -> None:
     """What a shell makes of a variable that is not set, and Jinja of one that it does not know."""
     with pytest.raises(InvalidRequestError, match="has an empty part"):
         check_run_key(run_key)
 
 
 @pytest.mark.parametrize("run_key", [None, 20261101, b"march", "", " march", "march ", "a\nb", "x" * 201])
-def test_what_is_no_key(run_key: object) -> None:
+def test_invalid_run_key_gives_one_line_error(run_key: object) -> None:
     """Told in one line, whatever it is."""
     with pytest.raises(InvalidRequestError) as error:
         check_run_key(run_key)
@@ -69,6 +69,6 @@ def test_what_is_no_key(run_key: object) -> None:
         "Chăm sóc KH no. 5",
     ],
 )
-def test_keys_as_people_write_them(run_key: str) -> None:
+def test_ordinary_run_keys_are_accepted(run_key: str) -> None:
     """Dates, addresses, ids of runs; and keys that are made of ids, which may be called anything."""
     assert check_run_key(run_key) == run_key

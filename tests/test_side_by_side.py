@@ -29,7 +29,7 @@ def make(tmp_path: Path) -> Path:
     return path
 
 
-def test_parts_run_three_at_a_time_in_their_order(make: Path) -> None:
+def test_three_parts_run_in_parallel_with_reported_times_and_results(make: Path) -> None:
     """The fourth begins while the first runs. Each prints its times, and how many tests passed, and where."""
     done = run(make, "first", "second", "third", "fourth")
     lines = [re.split(r" +(?:CPU )?", line, maxsplit=3) for line in done.stdout.splitlines()]
@@ -43,7 +43,7 @@ def test_parts_run_three_at_a_time_in_their_order(make: Path) -> None:
     }
 
 
-def test_a_part_that_failed_is_shown_with_what_to_do(make: Path) -> None:
+def test_failed_part_is_reported_with_its_rerun_command(make: Path) -> None:
     """The others are run all the same."""
     done = run(make, "broken", "second")
     assert done.returncode == 1

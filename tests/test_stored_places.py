@@ -23,7 +23,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("url", ["sqlite:///ledger.sqlite", "sqlite:///./ledger.sqlite", "ledger.sqlite"])
-def test_a_ledger_keeps_its_file(folder: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_absolute_ledger_url_names_the_same_file(folder: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The absolute URL opens, from elsewhere, the file that the relative one names here."""
     assert ledger_file(url) == Path("ledger.sqlite")
     made_absolute = absolute_ledger_url(url)
@@ -34,13 +34,13 @@ def test_a_ledger_keeps_its_file(folder: Path, url: str, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("url", ["postgresql://me:p%40ss@db/ledger", "sqlite:////var/l.sqlite?timeout=5", "/var/l.db"])
-def test_other_ledgers_stay_as_they_are(folder: Path, url: str) -> None:
+def test_absolute_and_remote_ledger_urls_are_unchanged(folder: Path, url: str) -> None:
     """Servers, passwords, parameters."""
     assert absolute_ledger_url(url) == url
     assert (ledger_file(url) is None) == url.startswith("postgresql")
 
 
-def test_a_ledger_that_cannot_be_read_is_one_line() -> None:
+def test_invalid_ledger_url_gives_configuration_error() -> None:
     """Whatever was to be made of it."""
     with pytest.raises(ConfigurationError, match="ledger"):
         absolute_ledger_url("postgresql://me:hunter2@db:port/ledger")
@@ -62,7 +62,9 @@ def test_a_ledger_that_cannot_be_read_is_one_line() -> None:
         ("dlt://bigquery?dataset=esms", None, None),
     ],
 )
-def test_a_warehouse_keeps_its_place(folder: Path, address: str, path: str | None, expected: str | None) -> None:
+def test_local_warehouse_addresses_become_absolute(
+    folder: Path, address: str, path: str | None, expected: str | None
+) -> None:
     """Files and folders become absolute, all else stays."""
     assert local_path(address) == (None if path is None else Path(path))
     quoted = str(folder).replace(" ", "%20")
@@ -86,7 +88,7 @@ def test_a_warehouse_keeps_its_place(folder: Path, address: str, path: str | Non
         ("postgres", "postgresql://me:hunter2@db/rows", None),
     ],
 )
-def test_a_file_behind_dlt_is_a_file(
+def test_local_file_behind_dlt_is_recognised(
     folder: Path, monkeypatch: pytest.MonkeyPatch, destination: str, setting: str | None, path: str | None
 ) -> None:
     """Its place stands in dlt's settings; without one it is a file in the working folder, as dlt makes it."""
@@ -98,7 +100,7 @@ def test_a_file_behind_dlt_is_a_file(
 
 
 @pytest.mark.in_turn
-def test_dlt_makes_its_file_where_it_is_said_to_be(folder: Path) -> None:
+def test_dlt_creates_its_file_at_the_reported_path(folder: Path) -> None:
     """Without a setting."""
     with open_warehouse("dlt://duckdb") as warehouse:
         warehouse.prepare()
@@ -106,7 +108,7 @@ def test_dlt_makes_its_file_where_it_is_said_to_be(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("address", ["s3:/bucket/rows", "postgresql:/me:hunter2@db/rows"])
-def test_an_address_that_lost_a_slash_makes_no_folder(folder: Path, address: str) -> None:
+def test_url_with_a_missing_slash_is_rejected_without_creating_a_folder(folder: Path, address: str) -> None:
     """As `Path` makes it of an address: it would be a folder called `s3:`, and gone with its machine."""
     for opened in (Ledger.open, open_warehouse):
         with pytest.raises(ConfigurationError, match="lacks a slash") as error:

@@ -32,7 +32,7 @@ def metadata(wheel: zipfile.ZipFile) -> Message:
     return message_from_bytes(wheel.read(name))
 
 
-def test_it_holds_one_package_and_what_esms_demo_needs(wheel: zipfile.ZipFile) -> None:
+def test_wheel_contains_one_package_and_the_demo_files(wheel: zipfile.ZipFile) -> None:
     """The servers of `make demo` and the tests stay here."""
     tops = {name.split("/")[0] for name in wheel.namelist()}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"esms_connectors"}
@@ -40,7 +40,7 @@ def test_it_holds_one_package_and_what_esms_demo_needs(wheel: zipfile.ZipFile) -
     assert of_the_demo == {"__init__.py", "campaign.py", "folder.py", "customers.csv"}
 
 
-def test_it_brings_the_examples(wheel: zipfile.ZipFile) -> None:
+def test_wheel_contains_the_examples(wheel: zipfile.ZipFile) -> None:
     """Each file that `esms examples` lists, beside the module that looks for them."""
     for kind, folder in {"dags": "dags_examples", "flows": "flows_examples"}.items():
         here = {path.name: path.read_bytes() for path in (ROOT / folder).glob("*.*")}
@@ -49,7 +49,7 @@ def test_it_brings_the_examples(wheel: zipfile.ZipFile) -> None:
         assert inside == here
 
 
-def test_its_page_leads_somewhere(metadata: Message) -> None:
+def test_package_page_has_only_absolute_links(metadata: Message) -> None:
     """On a package index a link that is relative leads nowhere."""
     page = metadata.get_payload()
     links = re.findall(r"\]\(([^)]+)\)", str(page))
@@ -57,7 +57,7 @@ def test_its_page_leads_somewhere(metadata: Message) -> None:
     assert [link for link in links if not link.startswith("https://")] == []
 
 
-def test_it_says_who_made_it_and_where_it_lives(metadata: Message) -> None:
+def test_metadata_has_author_licence_and_project_urls(metadata: Message) -> None:
     """Authors, licence, and the addresses an index shows beside the page."""
     addresses = dict(address.split(", ", 1) for address in metadata.get_all("Project-URL", []))
     assert set(addresses) >= {"Documentation", "Source", "Issues", "Changelog"}

@@ -22,13 +22,13 @@ def off_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(EsmsCallbackPlugin, "fastapi_apps", [])
 
 
-def test_it_is_off_without_a_token() -> None:
+def test_receiver_is_not_mounted_without_a_token() -> None:
     """Nothing listens that nobody asked for."""
     EsmsCallbackPlugin.on_load()
     assert EsmsCallbackPlugin.fastapi_apps == []
 
 
-def test_a_token_switches_it_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_token_setting_mounts_the_receiver(monkeypatch: pytest.MonkeyPatch) -> None:
     """By the environment or the configuration, as every option of Airflow."""
     monkeypatch.setenv("AIRFLOW__ESMS__CALLBACK_TOKEN", TOKEN)
     EsmsCallbackPlugin.on_load()
@@ -36,7 +36,7 @@ def test_a_token_switches_it_on(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (type(mounted["app"]), mounted["url_prefix"]) == (CallbackReceiver, "/esms")
 
 
-def test_a_token_that_can_be_guessed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_short_token_is_rejected_and_receiver_stays_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """Airflow shows the line among its plugin errors, and the receiver stays off."""
     monkeypatch.setenv("AIRFLOW__ESMS__CALLBACK_TOKEN", "esms")
     with pytest.raises(ConfigurationError, match="16 letters"):
@@ -55,7 +55,7 @@ print("RESULT", json.dumps([[one["url_prefix"] for one in apps], sorted(heavy)])
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize(("token", "prefixes"), [("", []), (TOKEN, ["/esms"])])
-def test_airflow_finds_it(token: str, prefixes: list[str], tmp_path: Path) -> None:
+def test_plugin_is_discovered_without_importing_http_libraries(token: str, prefixes: list[str], tmp_path: Path) -> None:
     """By the entry point of the installed distribution; even switched on it brings no HTTP library into a process."""
     variables = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "AIRFLOW_HOME": str(tmp_path)}
     more = {"AIRFLOW__ESMS__CALLBACK_TOKEN": token, "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}

@@ -32,7 +32,7 @@ def conn(**changes: Any) -> Any:
     return SimpleNamespace(**{**values, "port": None, **changes})
 
 
-def test_every_setting_reaches_the_client() -> None:
+def test_connection_extras_are_applied_to_settings_and_client() -> None:
     """Base URL, sandbox, timeouts and limit; the rest stays for operators."""
     extra = {"sandbox": True, "read_timeout_seconds": 7, "requests_per_second": "20", "brandname": "Shop", "oa_id": "1"}
     settings = settings_of(conn(host="http://127.0.0.1:8089"), extra)
@@ -51,7 +51,7 @@ def test_every_setting_reaches_the_client() -> None:
         (None, None, "https://rest.esms.vn"),
     ],
 )
-def test_the_host_is_a_base_url_or_a_bare_name(host: str | None, port: int | None, base_url: str) -> None:
+def test_base_url_is_derived_from_host_and_port(host: str | None, port: int | None, base_url: str) -> None:
     """A connection in the form of a URI cannot hold a scheme in its host: https is meant."""
     with client_from_settings(settings_of(conn(host=host, port=port), {})) as client:
         assert client.base_url == base_url
@@ -69,7 +69,9 @@ def test_the_host_is_a_base_url_or_a_bare_name(host: str | None, port: int | Non
         ({}, {"requests_per_second": "many"}, "requests_per_second"),
     ],
 )
-def test_a_bad_connection_is_one_line_that_names_it(changes: dict[str, Any], extra: Any, fragment: str) -> None:
+def test_invalid_connection_gives_one_line_error_naming_the_connection(
+    changes: dict[str, Any], extra: Any, fragment: str
+) -> None:
     """And shows neither key."""
     with pytest.raises(ConfigurationError, match=fragment) as error:
         settings_of(conn(**changes), extra)
@@ -79,13 +81,13 @@ def test_a_bad_connection_is_one_line_that_names_it(changes: dict[str, Any], ext
     assert SECRET not in str(error.value)
 
 
-def test_plain_http_to_another_machine_is_refused() -> None:
+def test_plain_http_to_a_remote_host_is_rejected() -> None:
     """It would expose the keys to everyone on the network path."""
     with pytest.raises(ConfigurationError, match="plain http"):
         client_from_settings(settings_of(conn(host="http://rest.example.test"), {}))
 
 
-def test_no_repr_shows_a_key_or_a_password() -> None:
+def test_settings_repr_contains_no_secrets() -> None:
     """Settings are held by the hook, and may end in somebody's log."""
     settings = settings_of(conn(), {"ledger_url": "postgresql://u:PASSWORD1234@h/d", "ledger_secret": "LEDGERSECRET"})
     assert isinstance(settings, Settings)
@@ -115,7 +117,7 @@ def test_no_repr_shows_a_key_or_a_password() -> None:
         ),
     ],
 )
-def test_a_database_connection_becomes_a_url(changes: dict[str, Any], url: str) -> None:
+def test_database_connection_is_converted_to_an_escaped_url(changes: dict[str, Any], url: str) -> None:
     """Whatever the password holds."""
     assert database_url(conn(**changes), {}, purpose="the ledger") == url
 
@@ -131,27 +133,27 @@ def test_a_database_connection_becomes_a_url(changes: dict[str, Any], url: str) 
         ({"cursor": "dictcursor", "iam": False}, ""),
     ],
 )
-def test_what_libpq_knows_of_an_extra_is_passed_on(extra: dict[str, Any], query: str) -> None:
+def test_only_libpq_parameters_of_extra_are_added_to_the_url(extra: dict[str, Any], query: str) -> None:
     """A connection that must be encrypted was not, without a word."""
     postgres = conn(conn_type="postgres", host="db", login="u", password=None, schema="d")
     assert database_url(postgres, extra, purpose="the ledger") == f"postgresql://u@db/d{query}"
 
 
 @pytest.mark.parametrize("extra", [{"aws_conn_id": "aws", "iam": True}, {"sslmod": "require"}, {"options": {"a": "b"}}])
-def test_what_cannot_be_passed_on_of_an_extra_is_named(extra: dict[str, Any]) -> None:
+def test_unsupported_extra_parameters_are_rejected_by_name(extra: dict[str, Any]) -> None:
     """A connection by IAM, or a misspelt sslmode, was one without."""
     postgres = conn(conn_type="postgres", host="db", login="u", password="p", schema="d")
     with pytest.raises(ConfigurationError, match=", ".join(sorted(extra))):
         database_url(postgres, extra, purpose="the ledger")
 
 
-def test_another_database_is_refused_in_one_line() -> None:
+def test_mysql_connection_is_rejected_as_ledger() -> None:
     """MySQL cannot be a ledger."""
     with pytest.raises(ConfigurationError, match="mysql"):
         database_url(conn(conn_type="mysql"), {}, purpose="the ledger")
 
 
-def test_the_hook_reads_the_connection_and_the_balance(connect: Callable[..., None], gateway: Emulator) -> None:
+def test_connection_test_reads_the_balance_and_sends_nothing(connect: Callable[..., None], gateway: Emulator) -> None:
     """`test_connection` asks for the balance and sends nothing."""
     works, text = EsmsHook().test_connection()
     assert (works, "1,000,000,000 VND" in text) == (True, True)
@@ -171,7 +173,7 @@ def test_the_hook_reads_the_connection_and_the_balance(connect: Callable[..., No
         ({"callback_url": "https://shop.test/cb/{token}"}, "callback_token"),
     ],
 )
-def test_what_would_fail_later_or_be_shown_is_told_by_the_test(
+def test_connection_test_reports_invalid_extras_and_exposed_secrets(
     connect: Callable[..., None], extra: dict[str, str], fragment: str
 ) -> None:
     """Alerts that reach nobody; and secrets in places that Airflow shows to whoever may see connections."""
@@ -181,7 +183,7 @@ def test_what_would_fail_later_or_be_shown_is_told_by_the_test(
     assert [one for one in ("PASSWORD1234", "WORD1234", "TOKENTOKEN1234", "0901000001") if one in text] == []
 
 
-def test_airflow_hides_each_secret_of_the_connection(connect: Callable[..., None]) -> None:
+def test_airflow_redacts_secret_fields_of_the_connection(connect: Callable[..., None]) -> None:
     """As its REST API does; what it does not hide is refused when it is a secret, by the test above."""
     from airflow.sdk.log import redact
 
@@ -191,7 +193,7 @@ def test_airflow_hides_each_secret_of_the_connection(connect: Callable[..., None
     assert EsmsHook().settings().callback_url == "https://shop.test/cb/TOKENTOKEN1234"
 
 
-def test_the_hook_works_on_an_event_loop(connect: Callable[..., None]) -> None:
+def test_hook_provides_a_client_on_an_event_loop(connect: Callable[..., None]) -> None:
     """As triggers use it; the calls themselves go into a thread."""
 
     async def ask() -> Any:
@@ -201,7 +203,7 @@ def test_the_hook_works_on_an_event_loop(connect: Callable[..., None]) -> None:
     assert asyncio.run(ask()) == 1_000_000_000
 
 
-def test_the_key_may_stand_in_the_extra(connect: Callable[..., None]) -> None:
+def test_api_key_may_be_given_in_extra(connect: Callable[..., None]) -> None:
     """Airflow shows a login; the extra `api_key` it hides."""
     connect({"api_key": DEMO_API_KEY}, login=None)
     assert EsmsHook().test_connection()[0] is True
@@ -216,7 +218,7 @@ def test_the_key_may_stand_in_the_extra(connect: Callable[..., None]) -> None:
         ({"oa_id": DEMO_OA_ID, "template_id": "999"}, False, "789"),
     ],
 )
-def test_the_senders_of_a_connection_are_looked_at(
+def test_connection_test_verifies_brandname_oa_and_template(
     connect: Callable[..., None], gateway: Emulator, extra: dict[str, Any], works: bool, fragment: str
 ) -> None:
     """Brandname, OA and template, as the account has them; nothing is sent."""
@@ -226,7 +228,7 @@ def test_the_senders_of_a_connection_are_looked_at(
     assert gateway.message_count == 0
 
 
-def test_a_ca_bundle_that_is_not_there_is_told(connect: Callable[..., None]) -> None:
+def test_connection_test_reports_missing_ca_bundle(connect: Callable[..., None]) -> None:
     """Before anything is asked."""
     connect({"ca_bundle": "/no/such.pem"})
     works, text = EsmsHook().test_connection()
@@ -234,7 +236,7 @@ def test_a_ca_bundle_that_is_not_there_is_told(connect: Callable[..., None]) -> 
 
 
 @pytest.mark.parametrize(("gateway_code", "fragment"), [("101", "101"), ("140", "140")])
-def test_a_refused_connection_is_told(
+def test_connection_test_reports_gateway_code_without_the_secret_key(
     connect: Callable[..., None], gateway: Emulator, gateway_code: str, fragment: str
 ) -> None:
     """With the code, without the keys."""
@@ -244,21 +246,21 @@ def test_a_refused_connection_is_told(
     assert DEMO_SECRET_KEY not in text
 
 
-def test_a_gateway_that_is_not_there_is_told(connect: Callable[..., None]) -> None:
+def test_connection_test_reports_unreachable_gateway_in_one_line(connect: Callable[..., None]) -> None:
     """One line, no traceback."""
     connect(host="http://127.0.0.1:9")
     works, text = EsmsHook().test_connection()
     assert (works, "\n" in text, DEMO_API_KEY in text) == (False, False, False)
 
 
-def test_a_missing_connection_is_told() -> None:
+def test_missing_connection_gives_configuration_error() -> None:
     """And where to add it."""
     with pytest.raises(ConfigurationError, match="no connection 'nowhere'"):
         EsmsHook("nowhere").settings()
 
 
 @pytest.mark.parametrize("extra", ["{sandbox: true", "[]", "0", '"sandbox"'])
-def test_an_extra_that_is_no_json_object_is_not_taken_for_an_empty_one(
+def test_extra_that_is_not_a_json_object_is_rejected(
     connect: Callable[..., None], monkeypatch: pytest.MonkeyPatch, extra: str
 ) -> None:
     """A sandbox flag that cannot be read would send for real."""
@@ -269,7 +271,7 @@ def test_an_extra_that_is_no_json_object_is_not_taken_for_an_empty_one(
         EsmsHook().settings()
 
 
-def test_both_keys_are_masked_when_the_hook_reads_them(connect: Callable[..., None]) -> None:
+def test_reading_the_connection_registers_both_keys_for_masking(connect: Callable[..., None]) -> None:
     """Airflow masks passwords by itself, logins never."""
     from airflow.sdk.log import redact
 

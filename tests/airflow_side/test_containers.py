@@ -13,7 +13,7 @@ COMPOSE = yaml.safe_load((Path(__file__).parents[2] / "compose.yaml").read_text(
 ENVIRONMENT: dict[str, str] = COMPOSE["services"]["airflow"]["environment"]
 
 
-def test_the_hook_reads_the_connection_and_may_call_the_next_container(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hook_reads_compose_connections_and_accepts_the_emulator_container(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in ENVIRONMENT.items():
         if name.startswith("AIRFLOW_CONN_"):
             monkeypatch.setenv(name, value)

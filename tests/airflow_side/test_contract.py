@@ -35,7 +35,9 @@ def world(gateway: Emulator, server: EmulatorServer, tmp_path: Path, monkeypatch
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
-def test_airflow(case: Case, world: World, connect: Callable[..., None], runs: Runs) -> None:
+def test_bulk_operator_meets_the_campaign_contract(
+    case: Case, world: World, connect: Callable[..., None], runs: Runs
+) -> None:
     """Tasks do what the table says."""
 
     def operator(world: World, order: Order) -> Answer:
@@ -82,7 +84,9 @@ def test_airflow(case: Case, world: World, connect: Callable[..., None], runs: R
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("case", CHAINS, ids=[case.name for case in CHAINS])
-def test_chains_by_airflow(case: ChainCase, world: World, connect: Callable[..., None], runs: Runs) -> None:
+def test_bulk_operator_meets_the_fallback_contract(
+    case: ChainCase, world: World, connect: Callable[..., None], runs: Runs
+) -> None:
     """`fallback` does the same."""
 
     def operator(world: World, order: ChainOrder) -> Answer:
@@ -108,7 +112,9 @@ def test_chains_by_airflow(case: ChainCase, world: World, connect: Callable[...,
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("case", LISTS, ids=[case.name for case in LISTS])
-def test_lists_by_airflow(case: ListCase, world: World, connect: Callable[..., None], runs: Runs) -> None:
+def test_bulk_operator_meets_the_recipient_list_contract(
+    case: ListCase, world: World, connect: Callable[..., None], runs: Runs
+) -> None:
     """The arguments of the core, under the same names."""
     connect({"oa_id": OA_ID})
     task = ZnsBulkOperator(
@@ -124,7 +130,7 @@ def test_lists_by_airflow(case: ListCase, world: World, connect: Callable[..., N
     check_reached(case, world.gateway)
 
 
-def test_statements_by_airflow(runs: Runs, tmp_path: Path) -> None:
+def test_statement_operator_meets_the_statement_contract(runs: Runs, tmp_path: Path) -> None:
     """`MonthStatementOperator` does the same; with `fail=False` it only tells."""
 
     def operator(address: str, month: str | None, invoice: str | None) -> Answer:

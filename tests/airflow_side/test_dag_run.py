@@ -71,7 +71,9 @@ def gateway() -> Emulator:
 
 
 @pytest.mark.timeout(240)
-def test_a_whole_dag_runs_and_again_is_nobody_twice(gateway: Emulator, server: EmulatorServer, tmp_path: Path) -> None:
+def test_full_dag_succeeds_and_sends_each_message_once(
+    gateway: Emulator, server: EmulatorServer, tmp_path: Path
+) -> None:
     """SMS, ZNS, a mapped function, both ways of waiting, an alert and the export; with warnings of ours as errors."""
     dags = tmp_path / "dags"
     dags.mkdir()

@@ -99,7 +99,7 @@ def fired(trigger: DeliveryStatusTrigger) -> Any:
     return asyncio.run(asyncio.wait_for(first(), 30))
 
 
-def test_what_is_final_already_needs_no_deferral(
+def test_already_final_messages_complete_without_deferral(
     sent: Callable[..., dict[str, Any]], gateway: Emulator, runs: Runs
 ) -> None:
     """It looks once in the worker first; the result is counts, nobody's number."""
@@ -110,7 +110,7 @@ def test_what_is_final_already_needs_no_deferral(
     assert "0901" not in json.dumps(found)
 
 
-def test_it_defers_and_the_trigger_waits_without_the_ledger(
+def test_deferred_trigger_waits_without_access_to_the_ledger(
     sent: Callable[..., dict[str, Any]],
     gateway: Emulator,
     runs: Runs,
@@ -128,7 +128,7 @@ def test_it_defers_and_the_trigger_waits_without_the_ledger(
     assert operator.execute_complete(runs.context(), event)["delivered"] == 300
 
 
-def test_the_same_trigger_started_twice_gives_the_same(
+def test_restarted_trigger_keeps_its_deadline_and_gives_the_same_event(
     sent: Callable[..., dict[str, Any]], gateway: Emulator, runs: Runs
 ) -> None:
     """A restart begins anew, with the same deadline, and sends nothing."""
@@ -140,7 +140,7 @@ def test_the_same_trigger_started_twice_gives_the_same(
     assert sum(gateway.deliveries_by_phone().values()) == 30
 
 
-def test_a_trigger_that_is_killed_in_the_middle_of_a_look_leaves_the_next_one_everything(
+def test_trigger_cancelled_during_a_call_completes_after_restart(
     sent: Callable[..., dict[str, Any]], gateway: Emulator, runs: Runs
 ) -> None:
     """As when a triggerer is shut down while an answer is under way."""
@@ -161,7 +161,7 @@ def test_a_trigger_that_is_killed_in_the_middle_of_a_look_leaves_the_next_one_ev
 
 @pytest.mark.parametrize("mode", ["poke", "deferrable"])
 @pytest.mark.parametrize("progress", [Progress(failed_share=1.0, rejected_share=0.0)])
-def test_too_few_delivered_fails_the_task_early_with_ids(
+def test_unattainable_delivered_share_fails_the_task_without_retry(
     sent: Callable[..., dict[str, Any]], gateway: Emulator, runs: Runs, mode: str
 ) -> None:
     """Waiting longer would not help, so no retry either."""
@@ -172,7 +172,7 @@ def test_too_few_delivered_fails_the_task_early_with_ids(
 
 
 @pytest.mark.parametrize("progress", [Progress(failed_share=0.1, rejected_share=0.0)])
-def test_a_share_is_enough_where_it_is_asked_for(
+def test_met_delivered_share_succeeds_and_lists_failed_ids(
     sent: Callable[..., dict[str, Any]], gateway: Emulator, runs: Runs
 ) -> None:
     """And the failed ones are named, by id."""
@@ -186,7 +186,7 @@ def test_a_share_is_enough_where_it_is_asked_for(
 @pytest.mark.in_turn
 @pytest.mark.parametrize("progress", [Progress(never_final_share=1.0, failed_share=0.0, rejected_share=0.0)])
 @pytest.mark.parametrize("mode", ["poke", "deferrable"])
-def test_the_deadline_is_a_sensor_timeout(
+def test_passed_deadline_raises_sensor_timeout_with_progress(
     sent: Callable[..., dict[str, Any]], gateway: Emulator, runs: Runs, mode: str
 ) -> None:
     """Which Airflow does not retry; it says how far it came."""
@@ -208,7 +208,7 @@ def test_the_deadline_is_a_sensor_timeout(
 @pytest.mark.parametrize("progress", [Progress(failed_share=1.0, rejected_share=0.0)])
 @pytest.mark.parametrize("why", ["deadline over", "too few delivered"])
 @pytest.mark.parametrize("switch", ["soft_fail", "never_fail"])
-def test_soft_fail_skips_at_the_first_look(
+def test_soft_fail_and_never_fail_skip_at_the_first_check(
     sent: Callable[..., dict[str, Any]], gateway: Emulator, runs: Runs, mode: str, why: str, switch: str
 ) -> None:
     """Whether the sensor is deferrable or not makes no difference to what its outcome means."""
@@ -226,7 +226,7 @@ def test_soft_fail_skips_at_the_first_look(
 @pytest.mark.in_turn
 @pytest.mark.parametrize("mode", ["poke", "deferrable"])
 @pytest.mark.parametrize(("fault", "kind"), [(code("101"), "101"), (http_status(503), "503")])
-def test_soft_fail_hides_no_failure_of_the_look(
+def test_soft_fail_does_not_hide_gateway_errors(
     sent: Callable[..., dict[str, Any]], gateway: Emulator, runs: Runs, mode: str, fault: Any, kind: str
 ) -> None:
     """Refused keys and a gateway that is down are no outcome of a wait."""
@@ -244,7 +244,7 @@ def test_soft_fail_hides_no_failure_of_the_look(
         assert not isinstance(error.value, AirflowSkipException)
 
 
-def test_in_reschedule_mode_failures_are_counted_across_processes(
+def test_reschedule_mode_counts_failures_across_processes(
     connect: Callable[..., None], gateway: Emulator, runs: Runs
 ) -> None:
     """A gateway that is down ends the task as it does in the other modes; an answer, and another try, begin anew."""
@@ -269,7 +269,9 @@ def test_in_reschedule_mode_failures_are_counted_across_processes(
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("progress", [Progress(never_final_share=1.0, failed_share=0.0, rejected_share=0.0)])
-def test_soft_fail_skips_deferred_too(sent: Callable[..., dict[str, Any]], gateway: Emulator, runs: Runs) -> None:
+def test_soft_fail_skips_when_a_deferred_wait_passes_its_deadline(
+    sent: Callable[..., dict[str, Any]], gateway: Emulator, runs: Runs
+) -> None:
     """Airflow turns only its own exceptions into a skip."""
     found = sent(30)
     # Time enough for the first look on a busy machine.
@@ -281,7 +283,9 @@ def test_soft_fail_skips_deferred_too(sent: Callable[..., dict[str, Any]], gatew
 
 
 @pytest.mark.parametrize("mode", ["poke", "deferrable"])
-def test_an_outage_is_borne(sent: Callable[..., dict[str, Any]], gateway: Emulator, runs: Runs, mode: str) -> None:
+def test_short_outage_does_not_fail_the_wait(
+    sent: Callable[..., dict[str, Any]], gateway: Emulator, runs: Runs, mode: str
+) -> None:
     """One blip must fail no task that waits for hours."""
     result = sent(30)
     gateway.advance(60)
@@ -295,7 +299,7 @@ def test_an_outage_is_borne(sent: Callable[..., dict[str, Any]], gateway: Emulat
 
 
 @pytest.mark.parametrize(("gateway_code", "kind"), [("101", AirflowFailException), ("140", AirflowFailException)])
-def test_wrong_keys_end_the_wait_at_once(
+def test_permanent_gateway_code_fails_the_deferred_wait_without_retry(
     sent: Callable[..., dict[str, Any]],
     gateway: Emulator,
     runs: Runs,
@@ -312,7 +316,7 @@ def test_wrong_keys_end_the_wait_at_once(
         operator.execute_complete(runs.context(), event)
 
 
-def test_a_budget_of_failures_ends_the_wait_and_another_try_may_go_on(
+def test_exhausted_failure_budget_ends_the_wait_but_allows_a_retry(
     sent: Callable[..., dict[str, Any]], gateway: Emulator, runs: Runs
 ) -> None:
     """A gateway that is down for long is reported, not waited for without end."""
@@ -325,9 +329,7 @@ def test_a_budget_of_failures_ends_the_wait_and_another_try_may_go_on(
     assert not isinstance(error.value, AirflowFailException)
 
 
-def test_a_few_sms_are_awaited_by_id_without_any_ledger(
-    connect: Callable[..., None], gateway: Emulator, runs: Runs
-) -> None:
+def test_small_sms_sends_are_awaited_by_message_id(connect: Callable[..., None], gateway: Emulator, runs: Runs) -> None:
     """`sent=send.output` says all that is needed."""
     phones = ["0901000001", "0901000002"]
     result = runs(SendSmsOperator(task_id="send", phones=phones, text="xin chao", brandname=DEMO_BRANDNAME))
@@ -338,7 +340,7 @@ def test_a_few_sms_are_awaited_by_id_without_any_ledger(
 
 
 @pytest.mark.parametrize("how", [{}, {"deferrable": True}])
-def test_results_of_mapped_senders_are_one_wait(
+def test_results_of_several_senders_are_awaited_together(
     sent: Callable[..., dict[str, Any]], gateway: Emulator, runs: Runs, how: dict[str, bool]
 ) -> None:
     """Of two runs and of a few SMS; two shards of one run are that run, once."""
@@ -355,7 +357,7 @@ def test_results_of_mapped_senders_are_one_wait(
     assert (found["expected"], found["delivered"]) == (51, 51)
 
 
-def test_a_message_that_was_accepted_without_an_id_is_waited_for_too(
+def test_message_accepted_without_an_id_is_awaited_too(
     connect: Callable[..., None], ledger_url: str, gateway: Emulator, runs: Runs
 ) -> None:
     connect({"ledger_url": ledger_url, "brandname": DEMO_BRANDNAME})
@@ -367,7 +369,7 @@ def test_a_message_that_was_accepted_without_an_id_is_waited_for_too(
 
 @pytest.mark.parametrize("run_key", [None, "visits-{{ ds }}"])
 @pytest.mark.parametrize("mapped", [False, True])
-def test_of_a_task_that_was_marked_as_success_the_ledger_says_what_to_wait_for(
+def test_sender_marked_as_success_is_awaited_from_the_ledger(
     connect: Callable[..., None], ledger_url: str, gateway: Emulator, runs: Runs, run_key: str | None, mapped: bool
 ) -> None:
     """There is no result then. Where nothing was sent there is nothing to wait for, and the wait is skipped."""
@@ -398,7 +400,7 @@ def test_of_a_task_that_was_marked_as_success_the_ledger_says_what_to_wait_for(
 
 
 @pytest.mark.parametrize("mapped", [False, True])
-def test_a_task_with_a_ledger_of_its_own_is_not_taken_for_one_that_sent_nothing(
+def test_sender_with_its_own_ledger_requires_ledger_url_on_the_sensor(
     connect: Callable[..., None], ledger_url: str, gateway: Emulator, runs: Runs, mapped: bool
 ) -> None:
     """It returned nothing, and the ledger of the connection knows nothing of it."""
@@ -422,7 +424,7 @@ def test_a_task_with_a_ledger_of_its_own_is_not_taken_for_one_that_sent_nothing(
 
 
 @pytest.mark.parametrize("mapped", [False, True])
-def test_of_several_tasks_of_which_one_was_marked_as_success_all_are_waited_for(
+def test_sender_without_a_result_is_awaited_with_the_other_senders(
     connect: Callable[..., None], ledger_url: str, gateway: Emulator, runs: Runs, mapped: bool
 ) -> None:
     """Of mapped ones Airflow gives the results that are there, and not who has none."""
@@ -446,7 +448,7 @@ def test_of_several_tasks_of_which_one_was_marked_as_success_all_are_waited_for(
     assert Runs(instance=instance)(wait)["delivered"] == 2
 
 
-def test_of_a_task_that_was_cleared_to_send_again_both_times_are_waited_for(
+def test_both_sends_of_a_task_cleared_with_resend_are_awaited(
     connect: Callable[..., None], ledger_url: str, gateway: Emulator, runs: Runs
 ) -> None:
     """And marked as success then: it returned nothing."""
@@ -461,7 +463,7 @@ def test_of_a_task_that_was_cleared_to_send_again_both_times_are_waited_for(
     assert Runs(instance=replace(runs.instance, task_id="wait"))(wait)["delivered"] == 2
 
 
-def test_a_deadline_ends_the_wait_for_a_gateway_that_is_down(
+def test_deadline_ends_the_wait_while_the_gateway_is_down(
     sent: Callable[..., dict[str, Any]], gateway: Emulator, runs: Runs
 ) -> None:
     """Not ten failures later."""
@@ -485,7 +487,7 @@ def test_a_deadline_ends_the_wait_for_a_gateway_that_is_down(
     ],
 )
 @pytest.mark.parametrize("mode", ["poke", "deferrable"])
-def test_bad_input_is_one_line_and_fails_at_once(
+def test_invalid_arguments_give_one_line_error_without_retry(
     connect: Callable[..., None], ledger_url: str, runs: Runs, arguments: dict[str, Any], fragment: str, mode: str
 ) -> None:
     """Waiting does not cure it."""

@@ -139,7 +139,7 @@ def told(folder: Path, environment: dict[str, str]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("block", DAGS, ids=where)
-def test_the_dag_on_a_page_runs_to_its_end(block: Block, told: dict[str, Any]) -> None:
+def test_documented_dag_runs_to_success(block: Block, told: dict[str, Any]) -> None:
     """Every task of it, and the run."""
     states = told[block.where]
     assert isinstance(states, dict), f"{states}\n{told['said']}"
@@ -148,7 +148,7 @@ def test_the_dag_on_a_page_runs_to_its_end(block: Block, told: dict[str, Any]) -
         assert set(tasks.values()) == {"success"}, f"{dag_id}: {tasks}\n{told['said']}"
 
 
-def test_each_campaign_of_the_pages_reached_everybody_once(gateway: Emulator, told: dict[str, Any]) -> None:
+def test_documented_campaigns_send_to_each_recipient_once(gateway: Emulator, told: dict[str, Any]) -> None:
     """They stand on pages, so they may be copied."""
     sent = Counter((message.campaign, message.phone) for message in gateway.messages() if "#" in message.campaign)
     assert set(sent.values()) == {1}
@@ -160,7 +160,7 @@ def test_each_campaign_of_the_pages_reached_everybody_once(gateway: Emulator, to
 
 
 @pytest.mark.parametrize("block", OTHERS, ids=where)
-def test_another_block_for_airflow_does_what_it_shows(
+def test_documented_airflow_block_runs_as_shown(
     block: Block, folder: Path, environment: dict[str, str], told: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A test of a DAG, which stands with those of the pages; a command of Airflow."""

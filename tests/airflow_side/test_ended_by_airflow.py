@@ -85,7 +85,7 @@ def sms() -> Any:
 @pytest.mark.parametrize(
     ("make", "function", "count"), [(zns, "send_zns_bulk", ROWS), (sms, "send_customer_care_sms", FEWER)]
 )
-def test_a_campaign_ends_and_nothing_is_in_doubt(
+def test_terminated_campaign_settles_its_calls_and_retry_sends_the_rest(
     marked: Callable[..., int],
     make: Callable[[], Any],
     function: str,
@@ -108,7 +108,9 @@ def test_a_campaign_ends_and_nothing_is_in_doubt(
     assert gateway.deliveries_by_phone() == {row["phone"]: 1 for row in people(count)}
 
 
-def test_other_tasks_end_too(marked: Callable[..., int], gateway: Emulator, runs: Runs, tmp_path: Path) -> None:
+def test_terminated_export_and_sensor_stop_promptly(
+    marked: Callable[..., int], gateway: Emulator, runs: Runs, tmp_path: Path
+) -> None:
     """An export and a wait."""
     export = SentMessagesToWarehouseOperator(task_id="load", warehouse=f"duckdb:///{tmp_path}/w.duckdb", threads=2)
     assert marked(runs, export, "get_sms_sent_data", 3) <= 4
@@ -124,7 +126,7 @@ class Finalized:
         time.sleep(0.01)
 
 
-def test_an_end_that_a_finalizer_swallows_is_heard_a_moment_later(runs: Runs, gateway: Emulator) -> None:
+def test_termination_swallowed_by_a_finalizer_is_raised_again(runs: Runs, gateway: Emulator) -> None:
     """It would be asked for once only, and the process killed with rows in doubt."""
     wait = DeliveryStatusSensor(task_id="wait", message_ids=["nope"], poke_interval=0.05, timeout=20)
     looks: list[None] = []
@@ -145,7 +147,7 @@ def test_an_end_that_a_finalizer_swallows_is_heard_a_moment_later(runs: Runs, ga
     assert len(looks) < 20
 
 
-def test_what_comes_after_the_work_is_left_alone() -> None:
+def test_on_kill_outside_of_execution_does_nothing() -> None:
     """Airflow calls it too when a task took longer than its `execution_timeout`, and then has an error to report."""
     operator = zns()
     assert operator.on_kill() is None

@@ -86,7 +86,7 @@ def watching(store: AssetStore | None, hour: pendulum.DateTime, **arguments: Any
     return trigger
 
 
-def test_each_settled_span_fires_once(gateway: Emulator, hour: pendulum.DateTime) -> None:
+def test_each_settled_window_fires_one_event(gateway: Emulator, hour: pendulum.DateTime) -> None:
     """Two spans with messages, the empty ones between them fire nothing; no phone is in the payload."""
     arrive(gateway, hour.add(minutes=3), 4)
     arrive(gateway, hour.add(minutes=33), 2, result=0)
@@ -96,7 +96,7 @@ def test_each_settled_span_fires_once(gateway: Emulator, hour: pendulum.DateTime
 
 
 @pytest.mark.in_turn
-def test_a_restarted_triggerer_goes_on_behind_the_last_event(gateway: Emulator, hour: pendulum.DateTime) -> None:
+def test_restarted_trigger_resumes_after_the_last_event(gateway: Emulator, hour: pendulum.DateTime) -> None:
     """The cursor stands with the asset."""
     store = AssetStore()
     arrive(gateway, hour.add(minutes=3), 4)
@@ -107,7 +107,7 @@ def test_a_restarted_triggerer_goes_on_behind_the_last_event(gateway: Emulator, 
 
 
 @pytest.mark.in_turn
-def test_an_event_that_the_triggerer_lost_comes_again(
+def test_event_lost_before_being_stored_is_fired_again(
     gateway: Emulator, hour: pendulum.DateTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed after it had taken the event and before that was in Airflow's database: nobody has heard of it."""
@@ -119,7 +119,9 @@ def test_an_event_that_the_triggerer_lost_comes_again(
 
 
 @pytest.mark.in_turn
-def test_a_span_waits_for_its_last_message(gateway: Emulator, hour: pendulum.DateTime) -> None:
+def test_unsettled_window_does_not_delay_later_ones_and_fires_after_restart(
+    gateway: Emulator, hour: pendulum.DateTime
+) -> None:
     """What comes after it does not wait; a triggerer that is restarted knows of it."""
     store = AssetStore()
     arrive(gateway, hour.add(minutes=3), 1, status=7, result=2)
@@ -138,9 +140,7 @@ def test_a_span_waits_for_its_last_message(gateway: Emulator, hour: pendulum.Dat
     assert pendulum.parse(first["start"]) == hour
 
 
-def test_a_message_that_is_scheduled_for_later_holds_up_no_other_span(
-    gateway: Emulator, hour: pendulum.DateTime
-) -> None:
+def test_scheduled_message_does_not_delay_other_windows(gateway: Emulator, hour: pendulum.DateTime) -> None:
     """It belongs to the span in which it was handed in, and waits in the queue of the gateway."""
     arrive(gateway, hour.add(minutes=3), 1, status=2, result=2)
     for minutes in (18, 33, 48):
@@ -149,14 +149,14 @@ def test_a_message_that_is_scheduled_for_later_holds_up_no_other_span(
     assert [pendulum.parse(one["start"]) for one in found] == [hour.add(minutes=one) for one in (15, 30, 45)]
 
 
-def test_what_never_settles_fires_when_it_is_old(gateway: Emulator, hour: pendulum.DateTime) -> None:
+def test_window_that_never_settles_fires_after_give_up_hours(gateway: Emulator, hour: pendulum.DateTime) -> None:
     """With what is still open."""
     arrive(gateway, hour.add(minutes=3), 1, status=7, result=2)
     [event] = events(watching(AssetStore(), hour, give_up_hours=0.5), 1)
     assert (event["expected"], event["sent"], event["final"]) == (1, 1, 0)
 
 
-def test_another_campaign_is_another_matter(gateway: Emulator, hour: pendulum.DateTime) -> None:
+def test_events_are_filtered_by_campaign_prefix(gateway: Emulator, hour: pendulum.DateTime) -> None:
     """By the beginning of its words."""
     arrive(gateway, hour.add(minutes=3), 3, campaign="march #1")
     arrive(gateway, hour.add(minutes=3), 5, campaign="april #1")
@@ -164,7 +164,7 @@ def test_another_campaign_is_another_matter(gateway: Emulator, hour: pendulum.Da
     assert event["expected"] == 5
 
 
-def test_an_outage_ends_no_watch(gateway: Emulator, hour: pendulum.DateTime) -> None:
+def test_short_outage_does_not_end_the_trigger(gateway: Emulator, hour: pendulum.DateTime) -> None:
     """It is logged, and the next look finds everything."""
     arrive(gateway, hour.add(minutes=3), 4)
     gateway.faults.add("get_sms_sent_data", http_status(503), next_calls=9)
@@ -172,13 +172,13 @@ def test_an_outage_ends_no_watch(gateway: Emulator, hour: pendulum.DateTime) -> 
 
 
 @pytest.mark.in_turn
-def test_without_a_store_it_begins_anew(gateway: Emulator, hour: pendulum.DateTime) -> None:
+def test_trigger_without_asset_store_starts_over(gateway: Emulator, hour: pendulum.DateTime) -> None:
     """As before Airflow 3.3: at least once."""
     arrive(gateway, hour.add(minutes=3), 4)
     assert len(events(watching(None, hour), 1)) == len(events(watching(None, hour), 1)) == 1
 
 
-def test_equal_arguments_are_one_trigger_for_airflow() -> None:
+def test_equal_arguments_give_the_same_trigger_hash() -> None:
     """Its row in the database is found by them, and they survive Airflow's own serialization."""
     path, kwargs = DeliveryReportsTrigger(campaign="march").serialize()
     again = DeliveryReportsTrigger(**deserialize(json.loads(json.dumps(serialize(kwargs)))))

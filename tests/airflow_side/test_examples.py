@@ -14,7 +14,7 @@ FOLDER = Path(__file__).parents[2] / "dags_examples"
 EXAMPLES = sorted(file.stem for file in FOLDER.glob("*.py"))
 
 
-def test_there_are_eight() -> None:
+def test_there_are_eight_example_dags() -> None:
     """The shortest one, alert, campaign, export, many workers, asset-driven, any function, a fallback."""
     assert len(EXAMPLES) == 8
 
@@ -50,19 +50,19 @@ def dagbag(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, obje
 
 
 @pytest.mark.in_turn
-def test_airflow_reads_and_stores_them_without_a_word(dagbag: dict[str, dict[str, object]]) -> None:
+def test_example_dags_import_and_serialize_without_warnings(dagbag: dict[str, dict[str, object]]) -> None:
     """No import error, no warning, and each can be serialized."""
     assert dagbag["errors"] == {}
     assert dagbag["warnings"] == {}
     assert sorted(dagbag["dags"]) == EXAMPLES
 
 
-def test_only_the_export_runs_for_days_gone_by(dagbag: dict[str, dict[str, object]]) -> None:
+def test_only_the_export_example_enables_catchup(dagbag: dict[str, dict[str, object]]) -> None:
     """Where a deployment catches up by default, as Airflow 2 did: last week's people are told nothing today."""
     assert dagbag["catchup"] == ["daily_export"]
 
 
-def test_the_campaign_is_planned_approved_sent_awaited_loaded_and_reported(
+def test_nightly_campaign_example_has_the_expected_tasks(
     dagbag: dict[str, dict[str, object]],
 ) -> None:
     """As its first line says."""
@@ -71,7 +71,7 @@ def test_the_campaign_is_planned_approved_sent_awaited_loaded_and_reported(
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_nobody_is_named_in_an_example(name: str) -> None:
+def test_example_contains_no_phone_number_or_secret_key(name: str) -> None:
     """No phone and no key stands in a DAG file: Airflow shows its code."""
     from esms_connectors.gateway.redaction import mask_phones
 
@@ -80,7 +80,7 @@ def test_nobody_is_named_in_an_example(name: str) -> None:
     assert "SecretKey" not in text
 
 
-def test_a_fallback_with_its_report_is_short() -> None:
+def test_fallback_examples_have_fewer_than_25_lines() -> None:
     """The DAG and the flow that the page shows, imports included."""
     for file in (FOLDER / "zns_else_sms.py", FOLDER.parent / "flows_examples" / "zns_else_sms.py"):
         assert len(file.read_text(encoding="utf-8").splitlines()) < 25

@@ -53,7 +53,9 @@ def count(path: Path) -> int:
         return int(database.execute("SELECT count(*) FROM esms_sent_messages").fetchall()[0][0])
 
 
-def test_the_data_interval_is_loaded_once(export: Callable[..., Any], runs: Runs, tmp_path: Path) -> None:
+def test_data_interval_is_loaded_once_and_rerun_changes_nothing(
+    export: Callable[..., Any], runs: Runs, tmp_path: Path
+) -> None:
     """Twice changes nothing; the asset event has the window and the counts, and nobody's number."""
     address = f"duckdb:///{tmp_path / 'w.duckdb'}"
     first, again = export(warehouse=address), export(warehouse=address)
@@ -80,7 +82,7 @@ def test_start_and_end_may_be_templates(export: Callable[..., Any], tmp_path: Pa
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("late", [timedelta(0), timedelta(days=3)])
-def test_words_go_by_the_time_that_the_run_was_due(
+def test_relative_window_is_based_on_the_due_time_in_vietnam(
     export: Callable[..., Any], runs: Runs, gateway: Emulator, tmp_path: Path, late: timedelta
 ) -> None:
     """In Vietnam, where it is a day later already; a retry or a clear days later means the same."""
@@ -94,7 +96,7 @@ def test_words_go_by_the_time_that_the_run_was_due(
 
 
 @pytest.mark.in_turn
-def test_it_loads_into_postgresql_by_connection(
+def test_export_loads_into_postgresql_by_connection(
     export: Callable[..., Any], postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The password of the connection is shown nowhere."""
@@ -105,7 +107,7 @@ def test_it_loads_into_postgresql_by_connection(
 
 
 @pytest.mark.in_turn
-def test_it_loads_into_duckdb_by_connection(
+def test_export_loads_into_duckdb_by_connection(
     export: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Airflow has no type for it: a generic connection does."""
@@ -128,7 +130,7 @@ def test_it_loads_into_duckdb_by_connection(
         ({"conn_type": "fs", "extra": {"path": "/data/rows"}}, "/data/rows"),
     ],
 )
-def test_a_connection_without_a_server_is_a_warehouse(
+def test_connection_without_a_server_gives_a_warehouse_address(
     conn: dict[str, Any], expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file, a folder, or an address of any kind."""
@@ -149,7 +151,7 @@ MYSQL = {"conn_type": "mysql", "login": "etl", "password": "p@ss/PASSWORD1234", 
     ],
     ids=["port", "socket", "encrypted", "encrypted, as text"],
 )
-def test_a_connection_of_type_mysql_is_a_warehouse(
+def test_mysql_connection_settings_reach_the_warehouse_driver(
     changed: dict[str, Any], expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its driver gets what the connection says, password and encryption included."""
@@ -174,7 +176,7 @@ def test_a_connection_of_type_mysql_is_a_warehouse(
         ({"conn_type": "mssql", "host": "db"}, "postgres, mysql and duckdb can be used"),
     ],
 )
-def test_a_connection_that_is_no_warehouse_is_one_line(
+def test_unusable_warehouse_connection_gives_one_line_error(
     conn: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An extra that would be left out, such as encryption, is refused."""
@@ -187,14 +189,14 @@ def test_a_connection_that_is_no_warehouse_is_one_line(
 
 
 @pytest.mark.parametrize("scheme", ["mysql", "mariadb", "postgresql", "mysql+pymysql"])
-def test_the_user_of_a_database_is_no_connection(scheme: str) -> None:
+def test_user_in_database_url_is_not_taken_as_a_connection_id(scheme: str) -> None:
     """Only what comes before the bucket of an object store is."""
     assert store_connection(f"{scheme}://etl@db/warehouse")[1] is None
     assert store_connection("s3://lake@bucket/prefix")[1] == "lake"
 
 
 @pytest.mark.in_turn
-def test_it_loads_into_an_object_store_by_connection(
+def test_export_loads_into_an_object_store_by_connection(
     export: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """What the provider of the store makes of the connection is what the files are written with."""
@@ -225,7 +227,9 @@ def test_it_loads_into_an_object_store_by_connection(
 
 
 @pytest.mark.in_turn
-def test_people_are_kept_as_asked(export: Callable[..., Any], connect: Callable[..., None], tmp_path: Path) -> None:
+def test_phones_are_hashed_and_texts_dropped_on_request(
+    export: Callable[..., Any], connect: Callable[..., None], tmp_path: Path
+) -> None:
     """Hashed by the secret of the connection, and without texts."""
     connect({"ledger_secret": "a long secret of the shop"})
     export(warehouse=f"duckdb:///{tmp_path / 'w.duckdb'}", phone="hashed", content=False)
@@ -235,7 +239,7 @@ def test_people_are_kept_as_asked(export: Callable[..., Any], connect: Callable[
 
 
 @pytest.mark.in_turn
-def test_a_status_that_changes_later_is_read_again(
+def test_late_status_change_is_loaded_by_the_next_run(
     export: Callable[..., Any], gateway: Emulator, tmp_path: Path, runs: Runs
 ) -> None:
     """The next day's run brings yesterday's late report."""
@@ -253,7 +257,7 @@ def test_a_status_that_changes_later_is_read_again(
 
 
 @pytest.mark.in_turn
-def test_a_backfill_reads_no_other_days_again(
+def test_backfill_does_not_follow_up_open_rows_of_later_days(
     export: Callable[..., Any], gateway: Emulator, tmp_path: Path, runs: Runs
 ) -> None:
     """Yesterday has an open row; the runs of earlier days leave it to the run of the latest one."""
@@ -271,7 +275,9 @@ def test_a_backfill_reads_no_other_days_again(
 
 
 @pytest.mark.in_turn
-def test_an_outage_is_worth_another_try(export: Callable[..., Any], gateway: Emulator, tmp_path: Path) -> None:
+def test_outage_is_retryable_and_the_retry_loads_all_rows(
+    export: Callable[..., Any], gateway: Emulator, tmp_path: Path
+) -> None:
     """And the next try goes on."""
     gateway.faults.add("get_sms_sent_data", http_status(503))
     with pytest.raises(EsmsError) as error:
@@ -281,7 +287,9 @@ def test_an_outage_is_worth_another_try(export: Callable[..., Any], gateway: Emu
     assert export(warehouse=f"duckdb:///{tmp_path / 'w.duckdb'}")["rows"] == 700
 
 
-def test_a_snapshot_of_the_account(connect: Callable[..., None], runs: Runs, gateway: Emulator, tmp_path: Path) -> None:
+def test_account_snapshot_writes_requested_or_all_tables(
+    connect: Callable[..., None], runs: Runs, gateway: Emulator, tmp_path: Path
+) -> None:
     """Tables by a template; all of them where none is named, and one line for an unknown one."""
     address = f"duckdb:///{tmp_path / 'w.duckdb'}"
     gateway.set_balance(777)
@@ -314,7 +322,7 @@ def test_a_snapshot_of_the_account(connect: Callable[..., None], runs: Runs, gat
         ({"warehouse": "duckdb:///x.duckdb", "start": "soon"}, "zone"),
     ],
 )
-def test_bad_input_is_one_line(
+def test_invalid_arguments_give_one_line_error_before_any_call(
     export: Callable[..., Any], gateway: Emulator, arguments: dict[str, Any], fragment: str
 ) -> None:
     """Waiting does not cure it, and no password is shown."""
@@ -328,7 +336,7 @@ def test_bad_input_is_one_line(
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("interval", [None, (TODAY, TODAY)])
-def test_a_run_without_an_interval_loads_what_is_missing(
+def test_run_without_an_interval_loads_missing_days(
     export: Callable[..., Any], runs: Runs, gateway: Emulator, tmp_path: Path, interval: Any
 ) -> None:
     """A cron trigger, or a person: the last whole day in Vietnam at first, later the days on which nothing ran, too."""
@@ -346,9 +354,7 @@ def test_a_run_without_an_interval_loads_what_is_missing(
 
 
 @pytest.mark.in_turn
-def test_a_day_that_was_missed_is_loaded_with_the_next_interval(
-    export: Callable[..., Any], runs: Runs, tmp_path: Path
-) -> None:
+def test_missed_days_are_loaded_with_the_next_interval(export: Callable[..., Any], runs: Runs, tmp_path: Path) -> None:
     """A span that is written down stays that span; clearing a run loads its day again, and what it reads anew apart."""
     address = f"duckdb:///{tmp_path / 'w.duckdb'}"
     first = YESTERDAY - timedelta(days=3)
@@ -365,7 +371,7 @@ def test_a_day_that_was_missed_is_loaded_with_the_next_interval(
     assert cleared["follow_up"]["rows"] == 0
 
 
-def test_a_load_behind_a_campaign_that_was_sent_days_later_has_its_rows(
+def test_load_after_a_late_campaign_includes_its_rows(
     connect: Callable[..., None], runs: Runs, gateway: Emulator, ledger_url: str, tmp_path: Path
 ) -> None:
     """Its task was cleared once there was balance again; the load goes by when that was, not the run's due time."""

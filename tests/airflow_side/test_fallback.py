@@ -67,7 +67,9 @@ def carried_by(deferral: TaskDeferred) -> dict[str, Any]:
     return dict(deferral.trigger.serialize()[1]["carried"])
 
 
-def test_who_is_not_delivered_to_gets_the_sms_once(task: Callable[..., Any], gateway: Emulator, runs: Runs) -> None:
+def test_undelivered_recipients_get_the_fallback_sms_once(
+    task: Callable[..., Any], gateway: Emulator, runs: Runs
+) -> None:
     """Deferred while nobody is due; behind the deadline the fallback; the result has the chain, nobody's number."""
     with pytest.raises(TaskDeferred) as defer:
         runs(task())
@@ -91,7 +93,7 @@ def test_who_is_not_delivered_to_gets_the_sms_once(task: Callable[..., Any], gat
     assert gateway.message_count == 5
 
 
-def test_outside_of_the_hours_of_a_step_the_task_waits_for_them(
+def test_fallback_step_is_deferred_until_its_sending_hours(
     task: Callable[..., Any], gateway: Emulator, runs: Runs
 ) -> None:
     """The first step at once, the SMS from one o'clock on: the try gives its worker back until then, and goes on."""
@@ -117,7 +119,9 @@ def test_outside_of_the_hours_of_a_step_the_task_waits_for_them(
     assert gateway.message_count == 6
 
 
-def test_the_first_step_waits_for_its_hours_too(task: Callable[..., Any], gateway: Emulator, runs: Runs) -> None:
+def test_first_step_is_deferred_until_its_sending_hours(
+    task: Callable[..., Any], gateway: Emulator, runs: Runs
+) -> None:
     """Nothing leaves before they begin."""
     with pytest.raises(TaskDeferred) as waiting:
         runs(task(hours="defer", guard={"transaction_open": "13:00-14:00"}))
@@ -125,7 +129,7 @@ def test_the_first_step_waits_for_its_hours_too(task: Callable[..., Any], gatewa
 
 
 @pytest.mark.parametrize("hours", [{}, {"hours": "defer", "guard": {"transaction_open": "13:00-14:00"}}])
-def test_a_triggerer_that_is_dead_holds_up_nobody(
+def test_trigger_timeout_resumes_the_task_but_trigger_failure_fails_it(
     task: Callable[..., Any], gateway: Emulator, runs: Runs, hours: dict[str, Any]
 ) -> None:
     """The task is resumed by the scheduler then, to fail; other failures of the trigger still fail it."""
@@ -145,7 +149,7 @@ def test_a_triggerer_that_is_dead_holds_up_nobody(
     assert gateway.message_count == 3
 
 
-def test_a_look_while_nobody_is_due_needs_no_source(
+def test_source_is_not_read_while_no_recipient_is_due(
     task: Callable[..., Any], gateway: Emulator, runs: Runs, tmp_path: Path
 ) -> None:
     """Deferred and again: the list is read when it began, and when somebody is due."""
@@ -178,7 +182,7 @@ def test_a_look_while_nobody_is_due_needs_no_source(
 
 
 @pytest.mark.parametrize("function", ["send_zns_bulk", "send_customer_care_sms"])
-def test_killed_in_a_step_and_tried_again(
+def test_retry_after_kill_during_a_step_sends_each_step_once(
     task: Callable[..., Any], ledger_url: str, gateway: Emulator, runs: Runs, function: str
 ) -> None:
     """`kill -9` while a call of the step is under way, in a fork as Airflow runs tasks; another try: each step once."""
@@ -223,7 +227,7 @@ def test_killed_in_a_step_and_tried_again(
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("by", ["sent", "run_key"])
-def test_the_sensor_waits_for_people(
+def test_sensor_counts_recipients_of_a_chain_once_across_steps(
     task: Callable[..., Any], ledger_url: str, gateway: Emulator, runs: Runs, by: str
 ) -> None:
     """Each once, whichever step reaches them; deferred it keeps no address of the ledger; late ones are told."""
@@ -244,7 +248,7 @@ def test_the_sensor_waits_for_people(
     assert [(step["handed_on"], step["delivered"], step["late"]) for step in found["steps"]] == [(3, 3, 2), (2, 2, 0)]
 
 
-def test_a_wait_for_people_keeps_its_deadline_and_its_failures(
+def test_deferred_chain_wait_keeps_its_deadline_and_failure_count(
     task: Callable[..., Any], ledger_url: str, gateway: Emulator, runs: Runs
 ) -> None:
     """Over deferrals: a look that fails counts, and the time that was set when the wait began ends it."""
@@ -274,7 +278,7 @@ def test_a_wait_for_people_keeps_its_deadline_and_its_failures(
         sensor(soft_fail=True).resume_execution("look_again", over, runs.context())
 
 
-def test_a_ladder_tells_one_after_the_other_until_one_is_delivered(
+def test_alert_ladder_stops_at_the_first_delivered_recipient(
     connect: Callable[..., None], ledger_url: str, gateway: Emulator, runs: Runs
 ) -> None:
     """In their order; whose message fails is not waited for; another try tells nobody."""
@@ -297,7 +301,7 @@ def test_a_ladder_tells_one_after_the_other_until_one_is_delivered(
     assert [message.phone for message in gateway.messages()] == ["0901000001", "0901000002"]
 
 
-def test_a_ladder_keeps_the_rules_that_it_is_given(
+def test_alert_ladder_applies_guard_rules_and_callback_url(
     connect: Callable[..., None], ledger_url: str, gateway: Emulator, runs: Runs
 ) -> None:
     """As any operator that sends; its messages are reported where the connection says."""
@@ -311,13 +315,13 @@ def test_a_ladder_keeps_the_rules_that_it_is_given(
     assert [one.callback_url for one in gateway.messages()] == ["https://example.com/reports"]
 
 
-def test_a_fallback_that_is_none_is_told_when_the_dag_is_parsed(task: Callable[..., Any]) -> None:
+def test_unknown_fallback_channel_is_rejected_at_parse_time(task: Callable[..., Any]) -> None:
     """By the name of its channel."""
     with pytest.raises(InvalidRequestError, match="channel of a fallback"):
         task(fallback=[{"channel": "fax", "after": "15m"}])
 
 
-def test_the_texts_of_a_fallback_are_shown_nowhere(task: Callable[..., Any]) -> None:
+def test_fallback_texts_are_hidden_from_template_fields_and_repr(task: Callable[..., Any]) -> None:
     """As the text of an SMS is not."""
     operator = task()
     assert "fallback" not in type(operator).template_fields

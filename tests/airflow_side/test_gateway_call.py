@@ -35,7 +35,7 @@ def call(connect: Callable[..., None], runs: Runs) -> Callable[..., Any]:
     )
 
 
-def test_a_read_gives_the_typed_answer_as_json(call: Callable[..., Any], gateway: Emulator) -> None:
+def test_read_call_returns_a_json_serializable_result(call: Callable[..., Any], gateway: Emulator) -> None:
     """Money is text; nothing of the keys is in it."""
     template = call(
         "get_zns_template",
@@ -45,7 +45,7 @@ def test_a_read_gives_the_typed_answer_as_json(call: Callable[..., Any], gateway
     assert json.loads(json.dumps(template)) == template
 
 
-def test_a_send_is_made_once(call: Callable[..., Any], gateway: Emulator) -> None:
+def test_send_is_made_once_and_rerun_reuses_its_result(call: Callable[..., Any], gateway: Emulator) -> None:
     """A retry and a cleared task find it made; templates of the DAG file are rendered when the task runs."""
     first, again = (call("send_customer_care_sms", {**SMS, "content": "Ngay {{ ds }}"}) for _ in range(2))
     assert [message.content for message in gateway.messages()] == ["Ngay 2024-05-15"]
@@ -53,14 +53,16 @@ def test_a_send_is_made_once(call: Callable[..., Any], gateway: Emulator) -> Non
     assert first["message_id"] == again["message_id"]
 
 
-def test_a_cleared_task_may_send_again(call: Callable[..., Any], gateway: Emulator) -> None:
+def test_cleared_task_sends_again_with_resend_on_clear(call: Callable[..., Any], gateway: Emulator) -> None:
     """Only when it says so."""
     for _ in range(2):
         call("send_customer_care_sms", SMS, resend_on_clear=True)
     assert gateway.deliveries_by_phone() == {PHONE: 2}
 
 
-def test_a_lost_answer_does_not_send_twice(call: Callable[..., Any], gateway: Emulator) -> None:
+def test_send_without_request_id_is_not_repeated_after_a_lost_response(
+    call: Callable[..., Any], gateway: Emulator
+) -> None:
     """Not where the function knows no sure request id: the task fails, and failing again it stays at one call."""
     gateway.faults.add("send_customer_care_sms_xml", drop_after())
     arguments = {"phones": [PHONE], "content": "Xin chao", "brandname": DEMO_BRANDNAME}
@@ -79,7 +81,7 @@ def test_a_lost_answer_does_not_send_twice(call: Callable[..., Any], gateway: Em
         ("send_viber", {"phones": "{{ x }}"}, "send_viber needs brandname."),
     ],
 )
-def test_a_mistake_is_told_when_the_dag_is_parsed(operation: str, arguments: dict[str, Any], words: str) -> None:
+def test_invalid_call_is_rejected_at_parse_time(operation: str, arguments: dict[str, Any], words: str) -> None:
     """Mapped or not; whatever the values will be."""
     with pytest.raises(InvalidRequestError) as caught:
         EsmsOperator(task_id="call", operation=operation, arguments=arguments)
@@ -89,7 +91,9 @@ def test_a_mistake_is_told_when_the_dag_is_parsed(operation: str, arguments: dic
     assert words in str(caught.value)
 
 
-def test_mapped_calls_are_told_apart_by_their_recipient(connect: Callable[..., None], gateway: Emulator) -> None:
+def test_mapped_calls_are_identified_by_recipient_not_by_position(
+    connect: Callable[..., None], gateway: Emulator
+) -> None:
     """Whatever place of the list they stand in; what comes from another task is no template."""
     connect()
     rows = [{**SMS, "phone": f"090100000{n}", "content": "{{ ds }}"} for n in range(2)]
@@ -107,7 +111,7 @@ def test_mapped_calls_are_told_apart_by_their_recipient(connect: Callable[..., N
     assert {message.content for message in gateway.messages()} == {"{{ ds }}"}
 
 
-def test_arguments_are_not_shown(call: Callable[..., Any]) -> None:
+def test_arguments_are_hidden_from_template_fields_and_attributes(call: Callable[..., Any]) -> None:
     """They hold phones and texts."""
     operator = EsmsOperator(task_id="call", operation="send_customer_care_sms", arguments=SMS)
     assert "arguments" not in operator.template_fields

@@ -66,7 +66,7 @@ def send(connect: Callable[..., None], runs: Runs, ledger_url: str, tmp_path: Pa
     return run
 
 
-def test_a_campaign_leads_from_its_file_to_the_sent_data(send: Callable[..., Any], tmp_path: Path) -> None:
+def test_campaign_lineage_links_source_file_to_sent_data(send: Callable[..., Any], tmp_path: Path) -> None:
     """With the number of those who were accepted."""
     operator = send()
     assert operator._transfer.rows == 20
@@ -77,7 +77,7 @@ def test_a_campaign_leads_from_its_file_to_the_sent_data(send: Callable[..., Any
         assert target.outputFacets["outputStatistics"].rowCount == 20
 
 
-def test_a_list_of_people_has_no_dataset(send: Callable[..., Any]) -> None:
+def test_in_memory_recipients_have_no_input_dataset(send: Callable[..., Any]) -> None:
     """Where they came from is not known."""
     operator = send(as_list=True)
     assert operator._transfer.source is None
@@ -85,7 +85,7 @@ def test_a_list_of_people_has_no_dataset(send: Callable[..., Any]) -> None:
         assert lineage.inputs == []
 
 
-def test_a_plan_moves_nothing(send: Callable[..., Any], gateway: Emulator) -> None:
+def test_dry_run_and_unexecuted_task_have_no_lineage(send: Callable[..., Any], gateway: Emulator) -> None:
     """Nor does a task that has not run."""
     assert told(send(dry_run=True)) is None
     assert told(SentMessagesToWarehouseOperator(task_id="load", warehouse="w.duckdb")) is None
@@ -93,7 +93,7 @@ def test_a_plan_moves_nothing(send: Callable[..., Any], gateway: Emulator) -> No
 
 
 @pytest.mark.in_turn
-def test_an_export_leads_from_the_sent_data_to_its_table(
+def test_export_lineage_links_sent_data_to_its_table(
     connect: Callable[..., None], runs: Runs, gateway: Emulator, tmp_path: Path
 ) -> None:
     """With columns and the number of rows: the graph goes from the customers through the campaign to the report."""
@@ -127,7 +127,7 @@ def test_an_export_leads_from_the_sent_data_to_its_table(
         ("dlt://bigquery?dataset=sms", ("dlt://bigquery", "sms.t")),
     ],
 )
-def test_a_table_is_named_without_secrets(address: str, expected: tuple[str, str]) -> None:
+def test_table_dataset_name_contains_no_secrets(address: str, expected: tuple[str, str]) -> None:
     """After OpenLineage's naming, so that other tools find the same table."""
     assert warehouse_dataset(address, "t") == expected
 
@@ -142,12 +142,12 @@ def test_a_table_is_named_without_secrets(address: str, expected: tuple[str, str
         (None, None),
     ],
 )
-def test_a_file_is_named_without_secrets(recipients: str | None, expected: tuple[str, str] | None) -> None:
+def test_file_dataset_name_contains_no_secrets(recipients: str | None, expected: tuple[str, str] | None) -> None:
     """Neither connection nor signature."""
     assert file_dataset(recipients) == expected
 
 
-def test_an_asset_is_the_dataset_that_operators_name() -> None:
+def test_asset_converts_to_the_dataset_named_by_operators() -> None:
     """What a DAG has as its outlet and what its task says it wrote are one."""
     dataset = convert_asset_to_openlineage(SENT_MESSAGES, None)
     assert not OPENLINEAGE or (dataset.namespace, dataset.name) == SENT_DATA

@@ -37,14 +37,16 @@ def link(operator: Any) -> str:
         ("javascript:alert(1)", ACCOUNT_PAGE),
     ],
 )
-def test_it_leads_to_the_report(kind: Any, given: str | None, expected: str, runs: Runs) -> None:
+def test_link_opens_report_url_or_falls_back_to_account_page(
+    kind: Any, given: str | None, expected: str, runs: Runs
+) -> None:
     """Templated; to the account where none is given, and never to a script."""
     operator = kind(task_id="one", report_url=given, **WHERE[kind])
     operator.render_template_fields(runs.context())
     assert link(operator) == expected
 
 
-def test_without_a_report_of_its_own_it_leads_to_that_of_the_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_link_falls_back_to_the_deployment_report_url(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the names of the task in it, escaped; for tasks that take no `report_url` too, and never to a script."""
     key = SimpleNamespace(dag_id="march", run_id="manual__2024-05-15T05:00:00+00:00", task_id="send")
     sms = SendSmsOperator(task_id="send", **WHERE[SendSmsOperator])
@@ -59,7 +61,7 @@ def test_without_a_report_of_its_own_it_leads_to_that_of_the_deployment(monkeypa
 
 
 @pytest.mark.parametrize("kind", WHERE)
-def test_it_is_kept_with_the_dag(kind: Any) -> None:
+def test_link_is_stored_in_the_serialized_dag(kind: Any) -> None:
     """What the API server shows comes from the stored DAG."""
     from airflow.serialization.serialized_objects import DagSerialization
 

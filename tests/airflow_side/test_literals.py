@@ -114,9 +114,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("kind", "name", "value", "fragment"), WRONG, ids=[f"{k.__name__}-{n}" for k, n, *_ in WRONG])
-def test_a_literal_that_cannot_be_is_told_when_the_dag_is_parsed(
-    kind: Any, name: str, value: Any, fragment: str
-) -> None:
+def test_invalid_literal_is_rejected_at_parse_time(kind: Any, name: str, value: Any, fragment: str) -> None:
     """However it is given; Airflow makes no operator of a mapped task before it runs."""
     others = {**{one: given for one, given in RIGHT[kind].items() if one != name}, "task_id": "one"}
 
@@ -149,7 +147,7 @@ def test_a_literal_that_cannot_be_is_told_when_the_dag_is_parsed(
         (DeliveryStatusSensor, {"run_key": "a", "message_ids": ["a"]}, "Give one of sent"),
     ],
 )
-def test_one_of_those_that_stand_for_each_other_is_given(kind: Any, given: dict[str, Any], fragment: str) -> None:
+def test_exactly_one_alternative_argument_is_required(kind: Any, given: dict[str, Any], fragment: str) -> None:
     """Neither none nor both."""
     with pytest.raises(InvalidRequestError, match=fragment):
         kind(task_id="one", **given)
@@ -172,7 +170,7 @@ class Frame:
         (TakeSnapshotOperator, {"warehouse": "w.duckdb", "tables": {"balances"}}),
     ],
 )
-def test_what_may_be_right_is_not_refused(kind: Any, given: dict[str, Any]) -> None:
+def test_possibly_valid_arguments_are_accepted_at_parse_time(kind: Any, given: dict[str, Any]) -> None:
     """One of two templates may be empty when the task runs."""
     kind(task_id="one", **given)
 
@@ -189,7 +187,7 @@ def test_what_may_be_right_is_not_refused(kind: Any, given: dict[str, Any]) -> N
         (EsmsNotifier, "once_per", "day"),
     ],
 )
-def test_a_trigger_and_a_notifier_are_checked_too(kind: Any, name: str, value: Any) -> None:
+def test_invalid_trigger_and_notifier_arguments_are_rejected(kind: Any, name: str, value: Any) -> None:
     """A span of no minutes would be read for ever."""
     with pytest.raises(InvalidRequestError, match=name if name != "lookback_hours" else "0 or more"):
         kind(**{name: value})
@@ -201,7 +199,7 @@ def test_every_argument_has_a_check(kind: Any) -> None:
     assert set(arguments_of(kind)) - set(literals._CHECKS) <= OF_GUARD
 
 
-def test_a_report_that_nobody_gets_is_told_when_the_dag_is_parsed() -> None:
+def test_report_without_file_or_mail_is_rejected_at_parse_time() -> None:
     """Neither a file nor an e-mail; one of both will do."""
     right = {name: value for name, value in RIGHT[SentMessagesReportOperator].items() if name != "targets"}
     with pytest.raises(InvalidRequestError, match="one at least"):
@@ -226,7 +224,7 @@ DAY = "2026-05-01T00:00:00+07:00"
         ("today", None, True),
     ],
 )
-def test_a_span_that_is_always_empty_is_told_when_the_dag_is_parsed(
+def test_only_an_always_empty_window_is_rejected_at_parse_time(
     kind: Any, start: str, end: str | None, right: bool
 ) -> None:
     """What depends on the time of the run is told then."""
@@ -238,7 +236,7 @@ def test_a_span_that_is_always_empty_is_told_when_the_dag_is_parsed(
 
 
 @pytest.mark.parametrize("phones", [frozenset({"0901000001"}), {"a": "0901000001"}.values(), ("0901000001",)])
-def test_phones_are_anything_with_numbers(phones: Any) -> None:
+def test_phones_accept_any_collection(phones: Any) -> None:
     """As when the task runs."""
     SendSmsOperator(task_id="one", **{**RIGHT[SendSmsOperator], "phones": phones})
 
@@ -259,7 +257,7 @@ def test_phones_are_anything_with_numbers(phones: Any) -> None:
         ),
     ],
 )
-def test_arguments_that_do_not_fit_together_are_told(kind: Any, arguments: dict[str, Any], words: str) -> None:
+def test_inconsistent_arguments_are_rejected(kind: Any, arguments: dict[str, Any], words: str) -> None:
     """One that another task or a template gives may fit."""
     with pytest.raises(InvalidRequestError, match=words):
         kind(task_id="one", **{**RIGHT[kind], **arguments})
@@ -269,7 +267,7 @@ def test_arguments_that_do_not_fit_together_are_told(kind: Any, arguments: dict[
     ("row", "words"),
     [({"phones": "0901000001", "txt": "x"}, "has no argument txt"), ({"message_key": "x"}, "needs phones")],
 )
-def test_rows_of_a_mapped_task_have_the_names_of_arguments(row: dict[str, str], words: str) -> None:
+def test_mapped_rows_with_unknown_or_missing_arguments_are_rejected(row: dict[str, str], words: str) -> None:
     """As far as they are in the DAG file; default_args may have the rest."""
     with DAG("d", schedule=None, default_args={"brandname": "x"}):
         made = SendSmsOperator.partial(task_id="one", text="xin chao")
@@ -277,7 +275,7 @@ def test_rows_of_a_mapped_task_have_the_names_of_arguments(row: dict[str, str], 
             made.expand_kwargs([{"phones": "0901000001"}, row])
 
 
-def test_what_is_known_later_is_no_literal() -> None:
+def test_templates_and_task_outputs_are_not_literals() -> None:
     """Templates, what another task gives, and what holds one of them."""
     with DAG("d", schedule=None):
         given = SendSmsOperator(task_id="one", **RIGHT[SendSmsOperator]).output
@@ -286,7 +284,7 @@ def test_what_is_known_later_is_no_literal() -> None:
     assert is_literal({"a": ["b", 5, None]})
 
 
-def test_the_channels_are_those_of_the_core() -> None:
+def test_literal_tables_match_the_core() -> None:
     """And what else is named without it: a DAG that is parsed loads no warehouse and no report."""
     options = {
         name: {one.name for one in dataclasses.fields(channel) if one.init and one.name != "client"}

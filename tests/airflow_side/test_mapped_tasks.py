@@ -72,7 +72,7 @@ def zns_by_rows(rows: Any) -> Any:
         (zns_by_rows, [[customer(n)] for n in range(3)], [customer(9)]),
     ],
 )
-def test_a_new_row_in_front_sends_nobody_a_second_message(
+def test_row_inserted_in_front_sends_no_duplicate_after_clear(
     make: Callable[[Any], Any], rows: list[Any], new: Any, gateway: Emulator
 ) -> None:
     """The run is cleared after the list was shifted: only the new one is sent to."""
@@ -83,7 +83,7 @@ def test_a_new_row_in_front_sends_nobody_a_second_message(
     assert [one["sent_by_this_try"] for one in outcomes] == [1, 0, 0, 0]
 
 
-def test_two_messages_to_one_person_are_told_apart_by_a_key_from_the_data(gateway: Emulator) -> None:
+def test_two_messages_to_one_recipient_require_a_message_key(gateway: Emulator) -> None:
     """Without one the second text is refused, in a line that says so; whichever stands first."""
     mapped = dag_of(sms_by_rows)
     rows = [{"phones": "0901000001", "text": f"Don {n} da giao"} for n in range(2)]
@@ -105,7 +105,7 @@ HOSTILE = ["Xin chao {{ conn.esms_default.password }}", "50% {{ 7*7 }}", "{% kho
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("native", [False, True])
-def test_texts_that_come_from_data_are_sent_as_they_are(gateway: Emulator, native: bool) -> None:
+def test_texts_from_task_outputs_are_sent_without_rendering(gateway: Emulator, native: bool) -> None:
     """Of what a task pushed nothing is a template: not by `expand`, not by `expand_kwargs`."""
     settings = {"render_template_as_native_obj": native}
     to_one = SendSmsOperator.partial
@@ -119,7 +119,7 @@ def test_texts_that_come_from_data_are_sent_as_they_are(gateway: Emulator, nativ
     assert sorted(message.content for message in gateway.messages()) == sorted(HOSTILE * 2)
 
 
-def test_no_argument_that_comes_from_data_is_rendered(gateway: Emulator) -> None:
+def test_expand_kwargs_arguments_from_task_outputs_are_not_rendered(gateway: Emulator) -> None:
     """Airflow itself would, with `expand_kwargs`: campaign, keys and rows too."""
     name = "{{ conn.esms_default.password }}"
     row = {"source": [customer(1, "Chi {{ 7*7 }}")], "campaign": name, "run_key": f"a {name}"}
@@ -131,7 +131,7 @@ def test_no_argument_that_comes_from_data_is_rendered(gateway: Emulator) -> None
     assert DEMO_SECRET_KEY not in json.dumps([outcome, message.campaign, message.content], default=str)
 
 
-def test_what_stands_in_the_dag_file_is_rendered(gateway: Emulator) -> None:
+def test_templates_in_the_dag_file_are_rendered(gateway: Emulator) -> None:
     """In `partial`, in a literal list, in `default_args`."""
     mapped = dag_of(
         lambda _: SendSmsOperator.partial(task_id="send", text="Ngay {{ ds }}").expand(
@@ -144,7 +144,7 @@ def test_what_stands_in_the_dag_file_is_rendered(gateway: Emulator) -> None:
     assert {message.content for message in gateway.messages()} == {"Ngay 2024-05-15"}
 
 
-def test_a_result_of_another_task_puts_it_upstream(gateway: Emulator) -> None:
+def test_argument_from_another_task_makes_it_upstream(gateway: Emulator) -> None:
     """Also where it is an argument that is never shown, in `partial` and as an argument."""
     with DAG("campaigns", schedule=None) as dag:
 
@@ -197,7 +197,7 @@ def secretive_dag() -> DAG:
     return dag
 
 
-def test_the_stored_dag_holds_no_password_phone_or_text() -> None:
+def test_serialized_dag_contains_no_password_phone_or_text() -> None:
     """Of plain and of mapped tasks; and the scheduler still knows how many there are."""
     stored = DagSerialization.to_dict(secretive_dag())
     words = json.dumps(stored, ensure_ascii=False)
@@ -212,7 +212,7 @@ def test_the_stored_dag_holds_no_password_phone_or_text() -> None:
 
 @pytest.mark.parametrize("name", ["ledger_url", "text", "callback_url"])
 @pytest.mark.parametrize("mapped", [False, True])
-def test_a_secret_in_default_args_is_refused_when_the_dag_is_parsed(name: str, mapped: bool) -> None:
+def test_secret_in_default_args_is_rejected_at_parse_time(name: str, mapped: bool) -> None:
     """Airflow stores those of the DAG as they are, whatever the task makes of them; a template may stand there."""
 
     def parse(value: str) -> DAG:
@@ -236,7 +236,7 @@ def test_tasks_can_be_copied() -> None:
         assert copy.deepcopy(one).task_id == one.task_id
 
 
-def test_a_mapped_task_shows_neither_in_its_words(gateway: Emulator) -> None:
+def test_partial_operator_repr_contains_no_secrets(gateway: Emulator) -> None:
     """What a partial or an argument is called in an error or a log."""
     partial = SendSmsOperator.partial(task_id="a", phones="0901000001", text="Noi dung rieng", ledger_url=URL)
     words = repr(partial)
@@ -244,7 +244,7 @@ def test_a_mapped_task_shows_neither_in_its_words(gateway: Emulator) -> None:
     assert [one for one in (PASSWORD, "0901000001", "Noi dung rieng") if one in words] == []
 
 
-def test_a_mistake_in_data_is_one_line_and_no_other_try(gateway: Emulator) -> None:
+def test_invalid_mapped_data_fails_without_retry(gateway: Emulator) -> None:
     """Airflow makes the operator of such data, and would try again and show what it was given."""
     send = dag_of(lambda rows: SendSmsOperator.partial(task_id="send", text="a").expand_kwargs(rows))
     rows = [{"phones": []}, {"phone": "0901000001", "phones": "0901000001"}, {"phones": "0901000001", "sms_type": "no"}]

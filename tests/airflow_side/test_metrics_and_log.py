@@ -53,7 +53,7 @@ def campaign(ledger_url: str, **settings: Any) -> ZnsBulkOperator:
     return ZnsBulkOperator(task_id="send", source=rows, **settings)
 
 
-def test_what_this_try_has_sent_is_counted(
+def test_metrics_count_messages_sent_by_this_try(
     backend: Callable[[Backend], Backend], ledger_url: str, runs: Runs, gateway: Emulator
 ) -> None:
     """Of a campaign and of one SMS; another try counts what it has sent itself: nothing."""
@@ -69,7 +69,7 @@ def test_what_this_try_has_sent_is_counted(
     assert told.counts == {("esms.accepted", "sms"): 1}
 
 
-def test_what_a_look_up_finds_is_counted(
+def test_metrics_count_messages_found_by_reconciliation(
     backend: Callable[[Backend], Backend], ledger_url: str, runs: Runs, gateway: Emulator
 ) -> None:
     """An answer is lost, and the sent data has its two messages: they cost what the third one does."""
@@ -83,7 +83,7 @@ def test_what_a_look_up_finds_is_counted(
     assert told.counts == {}
 
 
-def test_a_try_that_fails_counts_too(
+def test_metrics_include_messages_of_a_failed_try(
     backend: Callable[[Backend], Backend], ledger_url: str, runs: Runs, gateway: Emulator
 ) -> None:
     """What had left before the account was empty."""
@@ -94,7 +94,7 @@ def test_a_try_that_fails_counts_too(
     assert told.counts == {("esms.accepted", "zns"): 1, ("esms.cost_vnd", "zns"): 300}
 
 
-def test_a_counter_that_is_away_fails_no_task(
+def test_unavailable_metrics_backend_does_not_fail_the_task(
     backend: Callable[[Backend], Backend], ledger_url: str, runs: Runs, gateway: Emulator
 ) -> None:
     """What was sent is sent."""
@@ -102,7 +102,7 @@ def test_a_counter_that_is_away_fails_no_task(
     assert runs(campaign(ledger_url))["accepted"] == 3
 
 
-def test_rendered_fields_show_what_the_connection_adds(
+def test_rendered_fields_show_settings_from_the_connection(
     connect: Callable[..., None], ledger_url: str, runs: Runs, server: EmulatorServer
 ) -> None:
     """Airflow shows them beside the task: of a campaign and of one SMS; of a ledger no address."""
@@ -126,7 +126,7 @@ def test_rendered_fields_show_what_the_connection_adds(
     assert lost.sends_with is None
 
 
-def test_the_log_begins_with_where_it_goes_and_by_whom(
+def test_log_shows_sender_gateway_and_ledger_without_phones(
     backend: Callable[[Backend], Backend],
     ledger_url: str,
     runs: Runs,

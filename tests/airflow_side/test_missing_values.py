@@ -59,7 +59,7 @@ def load(**given: Any) -> Any:
         (load, "start", None),
     ],
 )  # fmt: skip
-def test_is_refused(
+def test_argument_missing_from_upstream_is_rejected(
     make: Callable[..., Any], name: str, around: Any, template: bool, gateway: Emulator, runs: Runs
 ) -> None:
     """Never taken for an argument that nobody gave."""
@@ -80,7 +80,7 @@ def test_is_refused(
 
 
 @pytest.mark.parametrize("native", [False, True])
-def test_a_part_of_a_result_that_is_not_there_is_named(native: bool, runs: Runs) -> None:
+def test_template_reading_a_missing_result_is_rejected_by_name(native: bool, runs: Runs) -> None:
     """Of a task that was marked as success, as the examples use it; not in the words of the template language."""
     runs.instance.pushed["send"] = None
     with DAG("campaigns", schedule=None, render_template_as_native_obj=native):

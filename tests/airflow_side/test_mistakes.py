@@ -123,7 +123,7 @@ def report(ledger: str, **arguments: Any) -> SentMessagesReportOperator:
         (load, {"max_age_days": "long"}, "max_age_days 'long' is not a number"),
     ],
 )
-def test_a_mistake_is_one_line_at_once(
+def test_invalid_arguments_give_one_line_error_without_retry(
     make: Callable[..., Any],
     arguments: dict[str, Any],
     fragment: str,
@@ -173,7 +173,7 @@ def test_a_mistake_is_one_line_at_once(
         (report, {"budget_vnd": "little"}, "a positive amount of VND in digits"),
     ],
 )
-def test_what_cannot_be_is_told_when_the_dag_is_parsed(
+def test_invalid_arguments_are_rejected_at_parse_time(
     make: Callable[..., Any], arguments: dict[str, Any], fragment: str, ledger_url: str
 ) -> None:
     """Nothing that comes later makes them right."""
@@ -183,7 +183,7 @@ def test_what_cannot_be_is_told_when_the_dag_is_parsed(
 
 
 @pytest.mark.parametrize("given", ["{{ ds }}", "{% if x %}a{% endif %}", None])
-def test_what_is_only_known_later_is_checked_later(given: str | None, ledger_url: str) -> None:
+def test_templates_and_task_outputs_are_accepted_at_parse_time(given: str | None, ledger_url: str) -> None:
     """Templates, and what another task gives."""
     with DAG("later", schedule=None):
         value: Any = sms("").output if given is None else given
@@ -192,13 +192,13 @@ def test_what_is_only_known_later_is_checked_later(given: str | None, ledger_url
         assert bulk(ledger_url, send_at=value, task_id="bulk").send_at is value
 
 
-def test_each_form_of_phones_that_a_warehouse_keeps_may_be_asked_for(ledger_url: str) -> None:
+def test_export_accepts_every_phone_form(ledger_url: str) -> None:
     """The operator names them itself: a DAG that is parsed loads no warehouse."""
     for form in PhoneForm:
         assert load(ledger_url, phone=form.value).phone == form.value
 
 
-def test_numbers_may_come_as_text(ledger_url: str, gateway: Emulator, runs: Runs) -> None:
+def test_numeric_arguments_may_be_given_as_text(ledger_url: str, gateway: Emulator, runs: Runs) -> None:
     """As variables and parameters of a run give them."""
     result = runs(bulk(ledger_url, threads="2", chunk_size="2", at_least="1"))
     assert result["accepted"] == 3
@@ -211,19 +211,19 @@ def test_numbers_may_come_as_text(ledger_url: str, gateway: Emulator, runs: Runs
 
 
 @pytest.mark.parametrize("given", ["2, 25", "[2, 25]", "(2,25)", ["2", 25], (2, 25)])
-def test_types_of_messages_may_come_as_text(given: Any) -> None:
+def test_sms_types_may_be_given_as_text_or_list(given: Any) -> None:
     """A template gives nothing else."""
     assert read_types(given) == [2, 25]
     assert read_types(None) == read_types("") == read_types(()) == []
 
 
-def test_the_export_reads_types_from_a_template(ledger_url: str, gateway: Emulator, runs: Runs, tmp_path: Path) -> None:
+def test_export_reads_sms_types_from_a_template(ledger_url: str, gateway: Emulator, runs: Runs, tmp_path: Path) -> None:
     """Two types and two days: four windows."""
     warehouse = f"duckdb:///{tmp_path / 'w.duckdb'}"
     assert runs(load(ledger_url, warehouse=warehouse, sms_types="{{ [2, 25] }}"))["windows"] == 4
 
 
-def test_mapped_tasks_with_one_run_key_at_the_same_time_reach_nobody_twice(
+def test_concurrent_mapped_tasks_with_one_run_key_send_no_duplicates(
     ledger_url: str, gateway: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Against the advice, and over people that overlap: a task may wait for another's rows, no message is repeated."""

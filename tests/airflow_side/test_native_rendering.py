@@ -28,7 +28,7 @@ def native(make: Callable[..., Any], **arguments: Any) -> Any:
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("text", ["123456", "012345", "1_000", "1e5", "0x1F", "[1, 2]", "True", "{'a': 1}"])
-def test_a_text_is_sent_as_it_is_written(gateway: Emulator, runs: Runs, text: str) -> None:
+def test_natively_rendered_text_is_sent_unchanged(gateway: Emulator, runs: Runs, text: str) -> None:
     """A one-time code, for one; Python would make another number of it, or none."""
     written = "{{ '" + text.replace("'", "\\'") + "' }}"
     runs(native(SendSmsOperator, phones="0901000001", text=written))
@@ -36,13 +36,13 @@ def test_a_text_is_sent_as_it_is_written(gateway: Emulator, runs: Runs, text: st
 
 
 @pytest.mark.parametrize("phones", ["{{ '84901000001' }}", "{{ '0901000001' }}", "{{ ['0901000001'] }}"])
-def test_a_phone_is_a_phone(gateway: Emulator, runs: Runs, phones: str) -> None:
+def test_natively_rendered_phones_are_accepted(gateway: Emulator, runs: Runs, phones: str) -> None:
     """Also one that looks like a number, and a list."""
     runs(native(SendSmsOperator, phones=phones, text="xin chao"))
     assert gateway.deliveries_by_phone() == {"0901000001": 1}
 
 
-def test_ids_and_keys_that_look_like_numbers_are_taken(gateway: Emulator, runs: Runs, tmp_path: Path) -> None:
+def test_natively_rendered_integer_ids_and_keys_are_accepted(gateway: Emulator, runs: Runs, tmp_path: Path) -> None:
     """Of a template, an Official Account, a run, a message; but no fraction is an id."""
     rows = tmp_path / "a.csv"
     rows.write_text("phone,customer_name,service,code,date\n0901000001,A,B,C,19/03/2025\n", encoding="utf-8")
@@ -61,7 +61,7 @@ def test_ids_and_keys_that_look_like_numbers_are_taken(gateway: Emulator, runs: 
         runs(native(ZnsBulkOperator, run_key="{{ 1.5 }}", **given))
 
 
-def test_what_another_task_returned_is_taken_as_an_object(gateway: Emulator, runs: Runs) -> None:
+def test_natively_rendered_task_result_is_accepted_by_the_sensor(gateway: Emulator, runs: Runs) -> None:
     """As native rendering is meant."""
     sent = runs(native(SendSmsOperator, phones="0901000001", text="xin chao"))
     gateway.advance(3600)

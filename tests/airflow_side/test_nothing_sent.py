@@ -32,7 +32,7 @@ def waiting(connect: Callable[..., None], ledger_url: str, runs: Runs) -> Callab
     return wait
 
 
-def test_a_wait_for_nobody_is_skipped(
+def test_wait_without_accepted_messages_is_skipped(
     waiting: Callable[..., DeliveryStatusSensor], gateway: Emulator, runs: Runs
 ) -> None:
     """Beside a task that sent to somebody it is not."""
@@ -47,7 +47,7 @@ def test_a_wait_for_nobody_is_skipped(
     assert runs(sensor)["delivered"] == 1
 
 
-def test_a_run_key_without_messages_is_a_mistake(
+def test_run_key_without_messages_is_rejected(
     waiting: Callable[..., DeliveryStatusSensor], gateway: Emulator, runs: Runs
 ) -> None:
     """It may be a wrong one."""

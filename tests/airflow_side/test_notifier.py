@@ -39,7 +39,9 @@ def notifier(connect: Callable[..., None]) -> Callable[..., EsmsNotifier]:
     return make
 
 
-def test_an_event_is_one_message_to_each_phone(notifier: Callable[..., EsmsNotifier], gateway: Emulator) -> None:
+def test_failures_of_one_run_send_one_message_to_each_phone(
+    notifier: Callable[..., EsmsNotifier], gateway: Emulator
+) -> None:
     """Three retries, fifty mapped tasks and another task of the run that fails because of it: one message."""
     for index in range(5):
         notifier()(failed(map_index=index))
@@ -49,7 +51,9 @@ def test_an_event_is_one_message_to_each_phone(notifier: Callable[..., EsmsNotif
     assert {message.content for message in gateway.messages()} == {"Airflow: nightly failed (load), run scheduled__1"}
 
 
-def test_another_run_is_another_event(notifier: Callable[..., EsmsNotifier], gateway: Emulator) -> None:
+def test_different_runs_events_and_tasks_are_alerted_separately(
+    notifier: Callable[..., EsmsNotifier], gateway: Emulator
+) -> None:
     """And so is what happened by name, or each task where that was asked for."""
     notifier()(failed())
     notifier()(failed(run_id="scheduled__2"))
@@ -59,7 +63,7 @@ def test_another_run_is_another_event(notifier: Callable[..., EsmsNotifier], gat
     assert gateway.deliveries_by_phone() == dict.fromkeys(PHONES, 5)
 
 
-def test_a_deadline_has_only_its_run(notifier: Callable[..., EsmsNotifier], gateway: Emulator) -> None:
+def test_missed_deadline_is_alerted_once_per_run(notifier: Callable[..., EsmsNotifier], gateway: Emulator) -> None:
     """In the triggerer, where the context holds plain values and the notifier is target."""
     context = {"dag_run": {"dag_id": "nightly", "dag_run_id": "scheduled__1"}, "deadline": {"id": "1"}}
 
@@ -74,20 +78,20 @@ def test_a_deadline_has_only_its_run(notifier: Callable[..., EsmsNotifier], gate
     }
 
 
-def test_the_text_is_a_template(notifier: Callable[..., EsmsNotifier], gateway: Emulator) -> None:
+def test_text_is_rendered_with_the_callback_context(notifier: Callable[..., EsmsNotifier], gateway: Emulator) -> None:
     """Of the callback's context."""
     notifier(text="{{ ti.dag_id }}: {{ ti.task_id }} hong roi")(failed())
     assert {message.content for message in gateway.messages()} == {"nightly: load hong roi"}
 
 
-def test_phones_and_sender_may_stand_in_the_connection(connect: Callable[..., None], gateway: Emulator) -> None:
+def test_phones_and_brandname_may_come_from_the_connection(connect: Callable[..., None], gateway: Emulator) -> None:
     """So that no number stands in a DAG."""
     connect({"alert_phones": ", ".join(PHONES), "brandname": DEMO_BRANDNAME})
     EsmsNotifier()(failed())
     assert gateway.deliveries_by_phone() == dict.fromkeys(PHONES, 1)
 
 
-def test_one_refused_phone_does_not_keep_the_others_from_being_told(
+def test_rejected_phone_does_not_prevent_alerts_to_the_others(
     notifier: Callable[..., EsmsNotifier], gateway: Emulator
 ) -> None:
     """The refusal is still told to Airflow's log."""
@@ -97,7 +101,9 @@ def test_one_refused_phone_does_not_keep_the_others_from_being_told(
     assert gateway.deliveries_by_phone() == {PHONES[1]: 1}
 
 
-def test_without_anybody_to_tell_it_says_so(connect: Callable[..., None], gateway: Emulator) -> None:
+def test_missing_brandname_phones_or_run_gives_error_and_sends_nothing(
+    connect: Callable[..., None], gateway: Emulator
+) -> None:
     """In one line."""
     with pytest.raises(ConfigurationError, match="brandname"):
         EsmsNotifier(phones=PHONES)(failed())
@@ -109,7 +115,7 @@ def test_without_anybody_to_tell_it_says_so(connect: Callable[..., None], gatewa
 
 
 @pytest.mark.parametrize("arguments", [{"once_per": "try"}, {"quiet_hours": (22, 24)}, {"quiet_hours": (22,)}])
-def test_bad_arguments_are_told_when_the_dag_is_read(arguments: dict[str, Any]) -> None:
+def test_invalid_arguments_are_rejected_at_parse_time(arguments: dict[str, Any]) -> None:
     """Not on the night of the failure."""
     with pytest.raises(EsmsError):
         EsmsNotifier(phones=PHONES, **arguments)
@@ -121,7 +127,7 @@ PLAIN = "Airflow: nightly failed (load), run scheduled__1"
 @pytest.mark.parametrize(
     "text", ["{{ ds }} hong", "{{ ti.nothing.more }}", "{% if hong", "{{ 1 / 0 }}", "{{ none }}", "", "{{ ti.state }"]
 )
-def test_a_text_that_cannot_be_made_gives_way_to_a_plain_one(
+def test_failing_text_template_is_replaced_by_the_default_text(
     notifier: Callable[..., EsmsNotifier], gateway: Emulator, text: str
 ) -> None:
     """A run that somebody triggered has no `ds`; its failure is told all the same."""
@@ -130,7 +136,7 @@ def test_a_text_that_cannot_be_made_gives_way_to_a_plain_one(
     assert {message.content for message in gateway.messages()} == {PLAIN}
 
 
-def test_phones_and_sender_whose_templates_fail_are_those_of_the_connection(
+def test_failing_phone_and_brandname_templates_fall_back_to_the_connection(
     connect: Callable[..., None], gateway: Emulator
 ) -> None:
     """Somebody is told."""
@@ -139,7 +145,9 @@ def test_phones_and_sender_whose_templates_fail_are_those_of_the_connection(
     assert gateway.deliveries_by_phone() == dict.fromkeys(PHONES, 1)
 
 
-def test_each_event_of_one_notifier_has_its_own_words(notifier: Callable[..., EsmsNotifier], gateway: Emulator) -> None:
+def test_reused_notifier_renders_its_text_for_each_event(
+    notifier: Callable[..., EsmsNotifier], gateway: Emulator
+) -> None:
     """And what an error says is no template of the next one's."""
     one = notifier(text="{{ ti.task_id }}: {{ exception }}")
     one(failed("load", "scheduled__1") | {"exception": "{{ 7*7 }} rows"})
@@ -147,7 +155,7 @@ def test_each_event_of_one_notifier_has_its_own_words(notifier: Callable[..., Es
     assert {message.content for message in gateway.messages()} == {"load: {{ 7*7 }} rows", "report: other"}
 
 
-def test_a_run_that_was_cleared_and_fails_again_is_told_again(
+def test_cleared_run_that_fails_again_is_alerted_again(
     notifier: Callable[..., EsmsNotifier], gateway: Emulator
 ) -> None:
     """Once, however many of its tasks fail then."""
@@ -158,7 +166,7 @@ def test_a_run_that_was_cleared_and_fails_again_is_told_again(
 
 
 @pytest.mark.parametrize("reason", ["task_failure", "timed_out", "all_tasks_deadlocked"])
-def test_a_dag_s_own_callback_needs_no_task(
+def test_dag_level_callback_alerts_once_with_or_without_a_task(
     notifier: Callable[..., EsmsNotifier], gateway: Emulator, reason: str
 ) -> None:
     """Airflow hands over no more than this when the last task is gone from the DAG; and a last task in any state."""
@@ -175,7 +183,7 @@ def test_a_dag_s_own_callback_needs_no_task(
 @pytest.mark.in_turn
 @pytest.mark.parametrize("spelling", [*SPELLINGS, ["0901000001", "+84 901 000 002"]])
 @pytest.mark.parametrize("where", ["argument", "connection", "template"])
-def test_phones_may_be_spelt_in_any_way(
+def test_phones_are_accepted_in_any_spelling(
     connect: Callable[..., None], gateway: Emulator, spelling: Any, where: str
 ) -> None:
     """In the DAG, in the connection, in what a template gives."""
@@ -185,7 +193,7 @@ def test_phones_may_be_spelt_in_any_way(
     assert gateway.deliveries_by_phone() == dict.fromkeys(PHONES, 1)
 
 
-def test_a_number_that_is_none_keeps_nobody_else_from_being_told(
+def test_invalid_phone_does_not_prevent_alerts_to_the_others(
     notifier: Callable[..., EsmsNotifier], gateway: Emulator
 ) -> None:
     """And is told of in the log, masked."""
@@ -195,7 +203,7 @@ def test_a_number_that_is_none_keeps_nobody_else_from_being_told(
     assert "02838123456" not in str(error.value)
 
 
-def test_a_gateway_that_is_away_for_a_moment_is_asked_again(
+def test_alert_is_sent_after_a_short_gateway_outage(
     notifier: Callable[..., EsmsNotifier], gateway: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The tries of one call are long over."""
@@ -205,7 +213,7 @@ def test_a_gateway_that_is_away_for_a_moment_is_asked_again(
     assert gateway.deliveries_by_phone() == dict.fromkeys(PHONES, 1)
 
 
-def test_in_the_sandbox_nobody_is_told_and_the_log_says_so(
+def test_sandbox_alert_sends_nothing_and_is_logged(
     connect: Callable[..., None], gateway: Emulator, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nobody takes a checked message for a sent one."""
@@ -215,7 +223,7 @@ def test_in_the_sandbox_nobody_is_told_and_the_log_says_so(
     assert "2 checked in the sandbox, not sent" in caplog.text + capfd.readouterr().out
 
 
-def test_a_long_text_is_cut(notifier: Callable[..., EsmsNotifier], gateway: Emulator) -> None:
+def test_long_text_is_truncated(notifier: Callable[..., EsmsNotifier], gateway: Emulator) -> None:
     """Five thousand characters of a traceback would cost forty messages."""
     notifier(text="x" * 5_000)(failed())
     assert {len(message.content) for message in gateway.messages()} <= set(range(250, 321))

@@ -19,7 +19,7 @@ from esms_connectors.gateway.errors import EsmsError
 
 
 @pytest.mark.parametrize("made", KINDS)
-def test_a_ledger_that_was_lost_is_refused(
+def test_retry_with_a_different_ledger_is_rejected(
     connect: Callable[..., None], runs: Runs, gateway: Emulator, tmp_path: Path, made: Callable[..., Any]
 ) -> None:
     """On another worker, in another container: the next day not even the gateway knows the message."""
@@ -37,7 +37,7 @@ def test_a_ledger_that_was_lost_is_refused(
     assert gateway.deliveries_by_phone() == {PHONE: 1}
 
 
-def test_a_try_that_ended_before_its_ledger_was_needed_may_use_another(
+def test_retry_may_change_a_ledger_that_was_not_yet_used(
     connect: Callable[..., None], runs: Runs, gateway: Emulator, tmp_path: Path
 ) -> None:
     """Nothing can have been sent."""
@@ -49,7 +49,7 @@ def test_a_try_that_ended_before_its_ledger_was_needed_may_use_another(
     assert gateway.deliveries_by_phone() == {PHONE: 1}
 
 
-def test_a_run_is_remembered_once(connect: Callable[..., None], runs: Runs, ledger_url: str) -> None:
+def test_run_key_is_written_once_to_the_task_state(connect: Callable[..., None], runs: Runs, ledger_url: str) -> None:
     """Not at each try: a write takes a call to the API server."""
     connect({"ledger_url": ledger_url})
     for _ in range(2):
@@ -59,7 +59,7 @@ def test_a_run_is_remembered_once(connect: Callable[..., None], runs: Runs, ledg
 
 
 @pytest.mark.parametrize("made", KINDS)
-def test_a_task_that_was_renamed_sends_nothing_again(
+def test_renamed_task_is_rejected_until_a_run_key_is_given(
     connect: Callable[..., None], runs: Runs, gateway: Emulator, ledger_url: str, made: Callable[..., Any]
 ) -> None:
     """Its run was cleared: those who have the message get no second one, before somebody says that it is another."""
@@ -82,7 +82,7 @@ def test_a_task_that_was_renamed_sends_nothing_again(
 
 
 @pytest.mark.parametrize(("state", "again"), [("success", True), ("removed", False)])
-def test_a_dag_file_with_only_the_running_task_sends(
+def test_second_task_sends_unless_the_first_was_removed_from_the_run(
     connect: Callable[..., None], runs: Runs, gateway: Emulator, ledger_url: str, state: str, again: bool
 ) -> None:
     """As `get_parsing_context` allows: Airflow knows which tasks the run has."""
@@ -97,7 +97,7 @@ def test_a_dag_file_with_only_the_running_task_sends(
     assert gateway.deliveries_by_phone() == {PHONE: 1 + again}
 
 
-def test_a_new_task_beside_the_old_one_sends(
+def test_task_added_beside_the_original_sends_its_own_messages(
     connect: Callable[..., None], runs: Runs, gateway: Emulator, ledger_url: str
 ) -> None:
     """It is another message to the same people; and a task that sent nothing may be renamed."""

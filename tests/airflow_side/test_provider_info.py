@@ -37,7 +37,7 @@ def test_provider_info_is_valid_and_named_as_the_distribution() -> None:
     assert info["package-name"] == canonicalize_name("esms-connectors")
 
 
-def test_every_section_keeps_the_stricter_schema_too() -> None:
+def test_every_section_passes_the_provider_yaml_schema() -> None:
     """The one that Airflow's own providers are built with; it catches what the other lets through."""
     strict = schema("provider.yaml.schema.json")
     for name, value in get_provider_info().items():
@@ -45,7 +45,7 @@ def test_every_section_keeps_the_stricter_schema_too() -> None:
             jsonschema.validate({name: value}, {**strict, "required": []})
 
 
-def test_every_class_and_module_named_is_there() -> None:
+def test_every_named_class_and_module_is_importable() -> None:
     """A wrong path would be a traceback in every command that lists it."""
     info = get_provider_info()
     for part in ("hooks", "operators", "sensors", "triggers"):
@@ -64,7 +64,7 @@ def test_every_class_and_module_named_is_there() -> None:
     assert issubclass(getattr(importlib.import_module(module), name), BaseHook)
 
 
-def test_every_operator_and_every_link_of_one_is_registered() -> None:
+def test_every_operator_and_extra_link_is_registered() -> None:
     """An operator, a sensor or a transfer that no listed module offers is in no reference and loads no link."""
     info = get_provider_info()
     listed = {one["python-module"] for one in info["transfers"]}
@@ -82,7 +82,7 @@ def test_every_operator_and_every_link_of_one_is_registered() -> None:
     assert links == set(info["extra-links"])
 
 
-def test_how_to_guides_and_the_logo_are_there() -> None:
+def test_how_to_guides_and_logo_exist() -> None:
     """The guides as the documentation has them, the logo in the package."""
     root, info = Path(__file__).parents[2], get_provider_info()
     for integration in info["integrations"]:
@@ -92,7 +92,7 @@ def test_how_to_guides_and_the_logo_are_there() -> None:
     assert all((root / one["how-to-guide"].lstrip("/")).is_file() for one in info["transfers"])
 
 
-def test_assets_of_the_scheme_have_one_spelling() -> None:
+def test_asset_uris_are_normalized_and_invalid_ones_rejected() -> None:
     """By the functions that the metadata names, as Airflow calls them; keys stand in no address."""
     [about] = get_provider_info()["asset-uris"]
     by_name = {}
@@ -111,14 +111,14 @@ def test_assets_of_the_scheme_have_one_spelling() -> None:
 @pytest.mark.parametrize(
     "kind", [SendSmsOperator, CampaignOperator, ZnsBulkOperator, SmsBulkOperator, AlertLadderOperator]
 )
-def test_every_argument_stands_in_the_signature(kind: type) -> None:
+def test_every_argument_is_in_the_operator_signature(kind: type) -> None:
     """Whoever reads the reference, or asks an editor; what is left over is Airflow's own."""
     named = {one.name for one in inspect.signature(kind.__init__).parameters.values()}
     assert set(arguments_of(kind)) <= named
     assert {"esms_conn_id", "ledger_conn_id", "ledger_url"} <= named
 
 
-def test_the_form_of_airflow_3_1_is_that_of_the_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_airflow_3_1_connection_form_matches_the_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
     """Asked for as Airflow's API does it, with its stand-ins for the packages of the old UI."""
     fields_of_ui = {
         f"{kind}Field": getattr(HookMetaService, f"Mock{kind}Field") for kind in ("String", "Password", "Boolean")
@@ -144,13 +144,13 @@ def test_the_form_of_airflow_3_1_is_that_of_the_metadata(monkeypatch: pytest.Mon
     assert behaviour["relabeling"]["login"] == "ApiKey"
 
 
-def test_the_form_has_a_field_for_every_setting() -> None:
+def test_connection_form_fields_match_the_settings() -> None:
     """And no field that nobody reads."""
     fields = set(get_provider_info()["connection-types"][0]["conn-fields"])
     assert fields == set(Settings.__slots__) - {"secret_key", "base_url"}
 
 
-def test_reading_the_provider_info_imports_nothing() -> None:
+def test_reading_provider_info_does_not_import_airflow_or_requests() -> None:
     """Every Airflow command does it."""
     program = (
         "import sys; from esms_connectors.airflow.provider_info import get_provider_info; get_provider_info(); "

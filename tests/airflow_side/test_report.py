@@ -41,7 +41,7 @@ def warehouse(connect: Callable[..., None], runs: Runs, gateway: Emulator, tmp_p
 
 
 @pytest.mark.in_turn
-def test_it_writes_the_report_where_people_look(
+def test_report_is_written_to_all_targets_without_phones(
     warehouse: str, runs: Runs, gateway: Emulator, tmp_path: Path, ledger_url: str
 ) -> None:
     """In every form asked for; the XCom has the figures, and no file or figure has a phone."""
@@ -75,7 +75,7 @@ def post(monkeypatch: pytest.MonkeyPatch) -> Iterator[MailServer]:
 
 
 @pytest.mark.parametrize("targets", [None, "{{ ds }}.xlsx"])
-def test_it_mails_the_report(
+def test_report_is_mailed_with_an_attachment_without_phones(
     warehouse: str, runs: Runs, post: MailServer, gateway: Emulator, tmp_path: Path, targets: str | None
 ) -> None:
     """In short, with the files attached, or with a page where no file is kept; no phone is in it."""
@@ -98,7 +98,7 @@ def test_it_mails_the_report(
 
 
 @pytest.mark.in_turn
-def test_it_puts_the_report_on_object_storage_by_a_connection(
+def test_report_is_written_to_object_storage_by_connection(
     warehouse: str, runs: Runs, post: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One file a table in CSV; where they are is told, and in a mail they are attached all the same."""
@@ -131,7 +131,7 @@ def test_it_puts_the_report_on_object_storage_by_a_connection(
 
 
 @pytest.mark.in_turn
-def test_the_ledger_of_the_connection_says_what_was_planned(
+def test_report_with_ledger_uses_the_connection_ledger_and_budget(
     warehouse: str, connect: Callable[..., None], runs: Runs, tmp_path: Path, ledger_url: str
 ) -> None:
     """`with_ledger` opens it; the funnel then begins with the plan. A slip in its address makes no ledger there."""
@@ -168,7 +168,7 @@ def test_the_ledger_of_the_connection_says_what_was_planned(
         ({"targets": "r.html", "warehouse_conn_id": "other"}, "Give warehouse"),
     ],
 )
-def test_a_mistake_is_one_line(
+def test_invalid_arguments_give_one_line_error_and_leave_no_file(
     warehouse: str, runs: Runs, arguments: dict[str, Any], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And no file is left."""

@@ -22,7 +22,7 @@ def send(
     return lambda: runs(request.param(resend_on_clear=True, retries=2))
 
 
-def test_a_try_that_dies_behind_its_last_message_is_no_cleared_task(
+def test_try_that_died_after_sending_is_retried_without_resending(
     send: Callable[[], Any], runs: Runs, gateway: Emulator
 ) -> None:
     """Its result could not be stored, or its worker was killed: Airflow tries again, and everybody was told."""
@@ -36,7 +36,7 @@ def test_a_try_that_dies_behind_its_last_message_is_no_cleared_task(
     assert gateway.deliveries_by_phone() == {PHONE: 2}
 
 
-def test_a_task_that_failed_behind_its_last_message_goes_on_when_it_is_cleared(
+def test_clearing_a_failed_task_resumes_without_resending(
     send: Callable[[], Any], runs: Runs, gateway: Emulator
 ) -> None:
     """Cleared after a failure it continues, and has nothing left to send."""
@@ -48,9 +48,7 @@ def test_a_task_that_failed_behind_its_last_message_goes_on_when_it_is_cleared(
     assert gateway.deliveries_by_phone() == {PHONE: 1}
 
 
-def test_a_try_that_was_taken_for_dead_is_no_cleared_task(
-    send: Callable[[], Any], runs: Runs, gateway: Emulator
-) -> None:
+def test_retry_of_a_task_presumed_dead_does_not_resend(send: Callable[[], Any], runs: Runs, gateway: Emulator) -> None:
     """It left its mark, and Airflow had begun another try: as many tries as before, so nobody cleared anything."""
     send()
     runs._succeeded = False
@@ -58,7 +56,7 @@ def test_a_try_that_was_taken_for_dead_is_no_cleared_task(
     assert gateway.deliveries_by_phone() == {PHONE: 1}
 
 
-def test_what_the_task_was_given_to_call_is_called_too(
+def test_success_callbacks_of_the_dag_are_still_called(
     connect: Callable[..., None], runs: Runs, ledger_url: str
 ) -> None:
     """Callbacks of the DAG stay, one or several."""
@@ -69,7 +67,7 @@ def test_what_the_task_was_given_to_call_is_called_too(
     assert told == ["one", "of several"]
 
 
-def test_a_campaign_with_a_fallback_is_sent_again_from_its_first_step(
+def test_cleared_campaign_with_fallback_resends_from_its_first_step(
     connect: Callable[..., None], ledger_url: str, gateway: Emulator, runs: Runs
 ) -> None:
     """What it sends after a clear is no step of what it sent before."""

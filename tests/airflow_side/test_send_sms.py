@@ -54,7 +54,9 @@ def test_each_phone_gets_one_message(send: Callable[..., Any], gateway: Emulator
     assert (result["accepted"], result["duplicates"], result["sandbox"]) == (3, 0, False)
 
 
-def test_another_try_after_success_sends_nothing(send: Callable[..., Any], gateway: Emulator) -> None:
+def test_rerun_after_success_sends_nothing_and_returns_the_same_ids(
+    send: Callable[..., Any], gateway: Emulator
+) -> None:
     """As when somebody clears the task; the result says that nothing left now, and still has the ids."""
     first, again = send(), send()
     assert first["message_ids"] == again["message_ids"]
@@ -70,7 +72,7 @@ def test_resend_on_clear_sends_once_more(send: Callable[..., Any], gateway: Emul
     assert gateway.deliveries_by_phone() == dict.fromkeys(PHONES, 2)
 
 
-def test_a_lost_answer_costs_no_second_message(send: Callable[..., Any], gateway: Emulator) -> None:
+def test_lost_response_is_resumed_without_a_duplicate(send: Callable[..., Any], gateway: Emulator) -> None:
     """All answers to the second message are lost; the next try goes on with it and sends nobody two."""
     gateway.faults.add("send_customer_care_sms", drop_after(), calls=list(range(2, 40)))
     with pytest.raises(EsmsError) as error:
@@ -82,7 +84,7 @@ def test_a_lost_answer_costs_no_second_message(send: Callable[..., Any], gateway
     assert set(gateway.deliveries_by_phone().values()) == {1}
 
 
-def test_what_never_left_is_sent_by_the_next_try(send: Callable[..., Any], gateway: Emulator) -> None:
+def test_messages_with_refused_connections_are_sent_by_the_retry(send: Callable[..., Any], gateway: Emulator) -> None:
     """Refused connections put nothing in doubt."""
     gateway.faults.add("send_customer_care_sms", refuse_before(), next_calls=40)
     with pytest.raises(EsmsError) as error:
@@ -93,7 +95,7 @@ def test_what_never_left_is_sent_by_the_next_try(send: Callable[..., Any], gatew
     assert gateway.deliveries_by_phone() == dict.fromkeys(PHONES, 1)
 
 
-def test_a_refusal_of_the_account_is_sent_again_under_another_id(send: Callable[..., Any], gateway: Emulator) -> None:
+def test_message_refused_with_code_103_is_sent_by_the_next_try(send: Callable[..., Any], gateway: Emulator) -> None:
     """103 may burn the request id: after the money has come the same id would bring 124 and no message."""
     gateway.faults.add("send_customer_care_sms", code("103"), calls=[1])
     with pytest.raises(EsmsError, match="103") as error:
@@ -106,7 +108,9 @@ def test_a_refusal_of_the_account_is_sent_again_under_another_id(send: Callable[
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("refusal", ["103", "99"])
-def test_a_refusal_with_a_message_id_settles_nothing(send: Callable[..., Any], gateway: Emulator, refusal: str) -> None:
+def test_refusal_with_a_message_id_is_reconciled_without_duplicates(
+    send: Callable[..., Any], gateway: Emulator, refusal: str
+) -> None:
     """The id beside the code may be that of a message: it is looked up, and nobody gets two."""
     gateway.faults.add("send_customer_care_sms", refuse_taken(refusal, with_id=True), calls=[1])
     if refusal == "103":
@@ -117,7 +121,9 @@ def test_a_refusal_with_a_message_id_settles_nothing(send: Callable[..., Any], g
     assert gateway.deliveries_by_phone() == dict.fromkeys(PHONES, 1)
 
 
-def test_a_refused_repeat_settles_nothing(send: Callable[..., Any], gateway: Emulator) -> None:
+def test_refused_repeat_after_a_lost_response_stays_in_doubt_until_found(
+    send: Callable[..., Any], gateway: Emulator
+) -> None:
     """Taken, answer lost, refused in the next try: in doubt, and never one of the refused that may be sent again."""
     gateway.faults.add(
         "send_customer_care_sms", drop_after(), predicate=lambda call: b"0901000001" in call.request.body
@@ -136,9 +142,7 @@ def test_a_refused_repeat_settles_nothing(send: Callable[..., Any], gateway: Emu
 
 
 @pytest.mark.parametrize("refusal", ["103", "99", "160"])
-def test_a_batch_refused_after_a_part_was_taken_keeps_its_id(
-    send: Callable[..., Any], gateway: Emulator, refusal: str
-) -> None:
+def test_partly_accepted_batch_is_not_sent_twice(send: Callable[..., Any], gateway: Emulator, refusal: str) -> None:
     """Advertising to forty, of whom twenty were taken before the refusal: nobody gets two."""
     phones = [f"0901{number:06d}" for number in range(40)]
     gateway.faults.add("send_advertising_sms", refuse_taken(refusal))
@@ -149,7 +153,7 @@ def test_a_batch_refused_after_a_part_was_taken_keeps_its_id(
     assert gateway.deliveries_by_phone() == dict.fromkeys(phones[:20], 1)
 
 
-def test_wrong_keys_put_nothing_in_doubt(send: Callable[..., Any], gateway: Emulator) -> None:
+def test_batch_refused_for_wrong_keys_is_sent_once_by_the_next_try(send: Callable[..., Any], gateway: Emulator) -> None:
     """Once they are right, the batch goes out under the same id."""
     phones = [f"0901{number:06d}" for number in range(40)]
     gateway.faults.add("send_advertising_sms", code("101"))
@@ -160,7 +164,7 @@ def test_wrong_keys_put_nothing_in_doubt(send: Callable[..., Any], gateway: Emul
     assert gateway.deliveries_by_phone() == dict.fromkeys(phones, 1)
 
 
-def test_a_text_that_changes_between_tries_is_refused(send: Callable[..., Any], gateway: Emulator) -> None:
+def test_changed_text_between_tries_is_rejected(send: Callable[..., Any], gateway: Emulator) -> None:
     """The clock in a template would otherwise be a second message."""
     send()
     with pytest.raises(InvalidRequestError):
@@ -168,15 +172,13 @@ def test_a_text_that_changes_between_tries_is_refused(send: Callable[..., Any], 
     assert gateway.deliveries_by_phone() == dict.fromkeys(PHONES, 1)
 
 
-def test_braces_in_a_text_are_braces(send: Callable[..., Any], gateway: Emulator) -> None:
+def test_braces_in_text_are_sent_literally(send: Callable[..., Any], gateway: Emulator) -> None:
     """They name a recipient's values only in bulk."""
     send(phones="0901000001", text="ma {{ '{' }}1{{ '}' }} {% raw %}{x}{% endraw %}")
     assert [message.content for message in gateway.messages()] == ["ma {1} {x}"]
 
 
-def test_one_refused_phone_does_not_stop_the_others_and_fails_the_task(
-    send: Callable[..., Any], gateway: Emulator
-) -> None:
+def test_rejected_phone_fails_the_task_but_the_others_are_sent(send: Callable[..., Any], gateway: Emulator) -> None:
     """Never a green task with failed rows."""
     gateway.faults.add("send_customer_care_sms", code("99"), calls=[2])
     with pytest.raises(EsmsError):
@@ -184,7 +186,7 @@ def test_one_refused_phone_does_not_stop_the_others_and_fails_the_task(
     assert sum(gateway.deliveries_by_phone().values()) == 2
 
 
-def test_advertising_goes_out_as_one_batch(send: Callable[..., Any], gateway: Emulator) -> None:
+def test_advertising_is_sent_once_as_one_batch(send: Callable[..., Any], gateway: Emulator) -> None:
     """Forty phones, one call, one id; again sends nothing."""
     phones = [f"0901{number:06d}" for number in range(40)]
     for _ in range(2):
@@ -193,9 +195,7 @@ def test_advertising_goes_out_as_one_batch(send: Callable[..., Any], gateway: Em
     assert gateway.deliveries_by_phone() == dict.fromkeys(phones, 1)
 
 
-def test_two_tasks_and_two_runs_are_different_messages_and_a_place_in_a_list_is_none(
-    connect: Callable[..., None], gateway: Emulator
-) -> None:
+def test_sends_are_identified_by_task_and_run_not_by_map_index(connect: Callable[..., None], gateway: Emulator) -> None:
     """Which task of which run it is makes the id, not what it sends, nor its map index."""
     for changes in ({}, {"task_id": "other"}, {"run_id": "manual__2"}, {"map_index": 0}, {"map_index": 1}):
         runs = Runs(store=StateStore())
@@ -205,7 +205,7 @@ def test_two_tasks_and_two_runs_are_different_messages_and_a_place_in_a_list_is_
     assert gateway.deliveries_by_phone() == {PHONES[0]: 3}
 
 
-def test_a_task_that_is_tried_by_hand_sends_once_for_its_date(connect: Callable[..., None], gateway: Emulator) -> None:
+def test_tasks_test_sends_once_per_logical_date(connect: Callable[..., None], gateway: Emulator) -> None:
     """`airflow tasks test` makes a run for each time that it is called, and deletes it."""
     for day, second in ((None, 1), (None, 2), (15, 3), (15, 4), (16, 5)):
         runs = Runs(store=StateStore(), logical_date=day and datetime(2024, 5, day, tzinfo=UTC))
@@ -216,7 +216,7 @@ def test_a_task_that_is_tried_by_hand_sends_once_for_its_date(connect: Callable[
 
 @pytest.mark.parametrize("of_trigger", [True, False])
 @pytest.mark.parametrize("kind", ["backfill", "tasks test", "dags test"])
-def test_runs_of_one_date_are_one_run(
+def test_scheduled_run_is_shared_by_backfills_and_by_tests_without_an_interval(
     connect: Callable[..., None], gateway: Emulator, kind: str, of_trigger: bool
 ) -> None:
     """
@@ -240,7 +240,7 @@ def test_runs_of_one_date_are_one_run(
     assert gateway.deliveries_by_phone() == {PHONES[0]: 1 if one_run else 2}
 
 
-def test_a_namespace_tells_two_deployments_apart(
+def test_namespaces_separate_two_deployments(
     connect: Callable[..., None], gateway: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Staging and production share an account, a dag and a run id; both messages go out."""
@@ -250,7 +250,7 @@ def test_a_namespace_tells_two_deployments_apart(
     assert gateway.deliveries_by_phone() == {PHONES[0]: 2}
 
 
-def test_the_doubt_of_yesterday_is_held(send: Callable[..., Any], gateway: Emulator) -> None:
+def test_message_in_doubt_since_yesterday_is_held(send: Callable[..., Any], gateway: Emulator) -> None:
     """Yesterday's lost answer is not resent today: the gateway may not hold a second one back any more."""
     gateway.faults.add("send_customer_care_sms", drop_after(), next_calls=40)
     with pytest.raises(EsmsError):
@@ -263,7 +263,7 @@ def test_the_doubt_of_yesterday_is_held(send: Callable[..., Any], gateway: Emula
     assert gateway.deliveries_by_phone() == {PHONES[0]: 1}
 
 
-def test_a_text_may_go_out_after_a_day_without_any_clock_in_its_way(
+def test_rerun_without_task_state_store_sends_no_duplicate(
     send: Callable[..., Any], gateway: Emulator, airflow_home: Path
 ) -> None:
     """The task state store of Airflow has no part in it: before 3.3 there is none."""
@@ -283,7 +283,7 @@ def test_a_text_may_go_out_after_a_day_without_any_clock_in_its_way(
         "my.LocalExecutorPlus",
     ],
 )
-def test_where_tasks_run_on_other_machines_a_ledger_must_be_named(
+def test_distributed_executor_requires_a_named_ledger(
     connect: Callable[..., None], gateway: Emulator, monkeypatch: pytest.MonkeyPatch, executor: str, airflow_home: Path
 ) -> None:
     """Another try may run on a machine that does not have the file, and send twice: refused in one line."""
@@ -295,7 +295,7 @@ def test_where_tasks_run_on_other_machines_a_ledger_must_be_named(
 
 
 @pytest.mark.parametrize("executor", ["LocalExecutor", "airflow.executors.local_executor.LocalExecutor:here"])
-def test_on_one_machine_the_ledger_is_a_file_in_airflow_s_home(
+def test_local_executor_uses_a_private_ledger_file_in_airflow_home(
     connect: Callable[..., None], gateway: Emulator, monkeypatch: pytest.MonkeyPatch, executor: str, airflow_home: Path
 ) -> None:
     """For its owner only, because phones stand in it; another deployment on the machine has another one."""
@@ -308,7 +308,7 @@ def test_on_one_machine_the_ledger_is_a_file_in_airflow_s_home(
     assert gateway.call_count("send_customer_care_sms") == 2
 
 
-def test_the_sandbox_checks_and_remembers_nothing(
+def test_sandbox_run_sends_nothing_and_leaves_no_ledger(
     connect: Callable[..., None],
     gateway: Emulator,
     runs: Runs,
@@ -328,7 +328,7 @@ def test_the_sandbox_checks_and_remembers_nothing(
     assert gateway.deliveries_by_phone() == dict.fromkeys(PHONES, 1)
 
 
-def test_a_time_of_sending_in_words_is_the_same_for_every_try(
+def test_relative_send_at_is_the_same_for_every_try(
     connect: Callable[..., None], gateway: Emulator, runs: Runs
 ) -> None:
     """It goes by the time that the run was due: half past eight in the evening, on that day in Vietnam."""
@@ -362,7 +362,7 @@ def test_a_time_of_sending_in_words_is_the_same_for_every_try(
         ({"esms_conn_id": "nowhere"}, "nowhere"),
     ],
 )
-def test_bad_input_is_one_line_and_fails_at_once(
+def test_invalid_arguments_give_one_line_error_without_retry(
     connect: Callable[..., None], gateway: Emulator, runs: Runs, arguments: dict[str, Any], fragment: str
 ) -> None:
     """Waiting does not cure it, and nothing was sent."""
@@ -374,7 +374,7 @@ def test_bad_input_is_one_line_and_fails_at_once(
     assert list(gateway.messages()) == []
 
 
-def test_a_try_that_comes_after_the_time_of_sending_sends_the_rest(send: Callable[..., Any], gateway: Emulator) -> None:
+def test_retry_after_send_at_sends_the_remaining_messages(send: Callable[..., Any], gateway: Emulator) -> None:
     """At once; only where nothing of the run went out yet is a time that is over a mistake."""
     at = machine_clock.now().add(minutes=1)
     gateway.faults.add("send_customer_care_sms", code("103"), calls=[2])
@@ -391,7 +391,7 @@ def test_a_try_that_comes_after_the_time_of_sending_sends_the_rest(send: Callabl
         send(send_at=at.isoformat(), run_key="another")
 
 
-def test_without_a_retry_policy_the_refusal_fails_the_task_at_once(
+def test_without_a_retry_policy_only_permanent_errors_fail_without_retry(
     connect: Callable[..., None], gateway: Emulator, runs: Runs
 ) -> None:
     """Airflow before 3.3 has none: the exception itself says whether to retry, and shows nothing of the core's."""
@@ -408,7 +408,7 @@ def test_without_a_retry_policy_the_refusal_fails_the_task_at_once(
     assert not isinstance(again.value, AirflowFailException)
 
 
-def test_the_policy_fails_what_waiting_does_not_cure_and_waits_for_a_rate_limit() -> None:
+def test_retry_policy_fails_permanent_errors_and_delays_rate_limited_ones() -> None:
     """For any task that uses the hook."""
     from airflow.sdk import RetryAction
 
@@ -428,7 +428,7 @@ def test_the_policy_fails_what_waiting_does_not_cure_and_waits_for_a_rate_limit(
     assert far.retry_delay.total_seconds() == 24 * 3600
 
 
-def test_phones_and_text_are_templated_and_never_shown(connect: Callable[..., None], runs: Runs) -> None:
+def test_phones_and_text_are_templated_but_hidden_from_airflow(connect: Callable[..., None], runs: Runs) -> None:
     """No template field holds them, neither before nor after rendering; nor does what Airflow keeps of the DAG."""
     import json
 

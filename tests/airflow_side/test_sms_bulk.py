@@ -31,7 +31,7 @@ def send(connect: Callable[..., None], runs: Runs, ledger_url: str) -> Callable[
     return run
 
 
-def test_each_row_gets_its_own_text_once(send: Callable[..., Any], gateway: Emulator) -> None:
+def test_each_row_is_sent_its_own_text_once(send: Callable[..., Any], gateway: Emulator) -> None:
     """Placeholders are columns; the second try sends nothing; the result has counts only."""
     result = send()
     assert (result["channel"], result["accepted"], result["sent_by_this_try"]) == ("sms", 3, 3)
@@ -43,7 +43,7 @@ def test_each_row_gets_its_own_text_once(send: Callable[..., Any], gateway: Emul
     assert "090100000" not in json.dumps(result)
 
 
-def test_placeholders_of_other_columns(send: Callable[..., Any], gateway: Emulator) -> None:
+def test_placeholders_are_mapped_to_columns_by_template_params(send: Callable[..., Any], gateway: Emulator) -> None:
     """By `template_params`, and a placeholder that is no column sends nothing."""
     with pytest.raises(EsmsError, match="name"):
         send(text="Chao {name}", run_key="a")
@@ -52,7 +52,7 @@ def test_placeholders_of_other_columns(send: Callable[..., Any], gateway: Emulat
     assert gateway.message_count == 3
 
 
-def test_another_text_under_the_same_key_is_refused(send: Callable[..., Any], gateway: Emulator) -> None:
+def test_changed_text_under_the_same_run_key_is_rejected(send: Callable[..., Any], gateway: Emulator) -> None:
     """As with a ZNS."""
     send(run_key="a")
     with pytest.raises(InvalidRequestError, match="conflicts"):
@@ -60,7 +60,9 @@ def test_another_text_under_the_same_key_is_refused(send: Callable[..., Any], ga
     assert gateway.message_count == 3
 
 
-def test_the_channel_is_an_argument(runs: Runs, connect: Callable[..., None], ledger_url: str) -> None:
+def test_campaign_operator_accepts_only_known_channels(
+    runs: Runs, connect: Callable[..., None], ledger_url: str
+) -> None:
     """Of which the operators of one channel are short forms; one that is none is told when the DAG is parsed."""
     connect({"brandname": DEMO_BRANDNAME})
     given = {"source": ROWS, "text": TEXT, "ledger_url": ledger_url, "task_id": "send"}
@@ -70,7 +72,7 @@ def test_the_channel_is_an_argument(runs: Runs, connect: Callable[..., None], le
     assert issubclass(ZnsBulkOperator, CampaignOperator)
 
 
-def test_the_text_is_shown_nowhere(connect: Callable[..., None]) -> None:
+def test_text_is_hidden_from_template_fields_and_repr(connect: Callable[..., None]) -> None:
     """It is no template field, although it is templated."""
     assert "text" not in SmsBulkOperator.template_fields
     task = SmsBulkOperator(task_id="send", source=ROWS, text=TEXT)
@@ -88,7 +90,7 @@ def test_the_text_is_shown_nowhere(connect: Callable[..., None]) -> None:
         ("call", {"template_id": DEMO_CALL_TEMPLATE_ID, "template_params": ["code", "code"]}),
     ],
 )
-def test_any_channel_sends_each_row_once(
+def test_each_channel_sends_every_row_once(
     connect: Callable[..., None], runs: Runs, ledger_url: str, gateway: Emulator, channel: str, given: dict[str, Any]
 ) -> None:
     """With the ids of the connection; the second try sends nothing."""
@@ -100,7 +102,9 @@ def test_any_channel_sends_each_row_once(
     assert set(gateway.deliveries_by_phone().values()) == {1}
 
 
-def test_what_no_channel_has_is_told(connect: Callable[..., None], runs: Runs, ledger_url: str) -> None:
+def test_unsupported_or_missing_channel_options_are_rejected(
+    connect: Callable[..., None], runs: Runs, ledger_url: str
+) -> None:
     """With what it takes, or what is missing and where it could stand."""
     connect({})
     given = {"source": ROWS, "ledger_url": ledger_url, "task_id": "send"}

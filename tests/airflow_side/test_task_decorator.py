@@ -27,7 +27,7 @@ def people(first: int, count: int) -> list[dict[str, str]]:
     return [{"phone": f"090100000{number}", "name": "Huong {{ 7*7 }}"} for number in range(first, first + count)]
 
 
-def test_the_function_says_to_whom_and_another_try_sends_nothing_twice(gateway: Emulator, runs: Runs) -> None:
+def test_returned_rows_are_sent_once_and_rerun_sends_only_new_rows(gateway: Emulator, runs: Runs) -> None:
     """Also to whom it returns only then; what a customer is called is no template."""
     found = people(0, 2)
     with DAG("campaigns", schedule=None) as dag:
@@ -50,7 +50,7 @@ def test_the_function_says_to_whom_and_another_try_sends_nothing_twice(gateway: 
     assert "0901" not in shown
 
 
-def test_mapped_functions_are_one_run_and_the_stored_dag_holds_no_text(gateway: Emulator, ledger_url: str) -> None:
+def test_mapped_functions_share_a_run_key_and_hide_the_text(gateway: Emulator, ledger_url: str) -> None:
     """Two shards of people; the text is stored as little as that of an operator."""
     with DAG("campaigns", schedule=None) as dag:
 
@@ -67,7 +67,7 @@ def test_mapped_functions_are_one_run_and_the_stored_dag_holds_no_text(gateway: 
     assert gateway.deliveries_by_phone() == {row["phone"]: 1 for row in people(0, 4)}
 
 
-def test_a_mistake_is_one_line(gateway: Emulator, runs: Runs) -> None:
+def test_invalid_arguments_and_function_errors_send_nothing(gateway: Emulator, runs: Runs) -> None:
     """When the DAG is parsed, or before anything is sent; an error of the function is shown as it is."""
     for wrong, words in (({"at_least": 5}, "at_least is a share"), ({"source": "a.csv"}, "the function returns")):
         with pytest.raises(InvalidRequestError, match=words):
@@ -91,7 +91,7 @@ def test_a_mistake_is_one_line(gateway: Emulator, runs: Runs) -> None:
     assert list(gateway.messages()) == []
 
 
-def test_what_override_gives_is_hidden_and_checked_too(gateway: Emulator, ledger_url: str) -> None:
+def test_override_arguments_are_hidden_and_validated(gateway: Emulator, ledger_url: str) -> None:
     """Of mapped tasks the stored DAG has every argument; one from another task puts that task upstream."""
     secret = ledger_url.replace("://", "://etl:sesame@", 1)
     with DAG("campaigns", schedule=None) as dag:

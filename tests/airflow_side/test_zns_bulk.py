@@ -85,7 +85,7 @@ def everybody_once(gateway: Emulator, count: int = ROWS) -> bool:
     return gateway.deliveries_by_phone() == {f"0901{number:06d}": 1 for number in range(count)}
 
 
-def test_everybody_gets_one_and_the_result_is_counts(send: Callable[..., Any], gateway: Emulator) -> None:
+def test_each_row_is_sent_once_and_the_result_contains_no_phones(send: Callable[..., Any], gateway: Emulator) -> None:
     """Counts, cost, run key and campaign; no id, no phone."""
     result = send()
     assert everybody_once(gateway)
@@ -102,7 +102,7 @@ def test_clearing_a_successful_task_sends_nothing(send: Callable[..., Any], gate
     assert (gateway.call_count("send_zns_bulk"), everybody_once(gateway)) == (calls, True)
 
 
-def test_resend_on_clear_sends_once_more_and_a_failure_in_between_resumes(
+def test_resend_on_clear_sends_once_more_and_resumes_after_a_failure(
     send: Callable[..., Any], gateway: Emulator
 ) -> None:
     """The second campaign is one campaign, however often it is tried."""
@@ -115,7 +115,7 @@ def test_resend_on_clear_sends_once_more_and_a_failure_in_between_resumes(
     assert gateway.deliveries_by_phone() == {f"0901{number:06d}": 2 for number in range(ROWS)}
 
 
-def test_lost_answers_are_cured_by_the_next_try(send: Callable[..., Any], gateway: Emulator) -> None:
+def test_lost_responses_are_resolved_by_the_retry(send: Callable[..., Any], gateway: Emulator) -> None:
     """Retry is worth it, and says so."""
     gateway.faults.add("send_zns_bulk", drop_after(), next_calls=40)
     with pytest.raises(EsmsError) as error:
@@ -126,7 +126,9 @@ def test_lost_answers_are_cured_by_the_next_try(send: Callable[..., Any], gatewa
     assert everybody_once(gateway)
 
 
-def test_an_empty_account_fails_at_once_and_clear_continues(send: Callable[..., Any], gateway: Emulator) -> None:
+def test_insufficient_balance_fails_without_retry_and_rerun_resumes(
+    send: Callable[..., Any], gateway: Emulator
+) -> None:
     """103 is not cured by waiting; after the money has come, Clear sends the rest."""
     gateway.faults.add("send_zns_bulk", code("103"), calls=[2])
     with pytest.raises(EsmsError, match="103") as error:
@@ -137,7 +139,7 @@ def test_an_empty_account_fails_at_once_and_clear_continues(send: Callable[..., 
     assert everybody_once(gateway)
 
 
-def test_a_try_that_comes_after_the_time_of_sending_sends_the_rest(send: Callable[..., Any], gateway: Emulator) -> None:
+def test_retry_after_send_at_sends_the_remaining_rows(send: Callable[..., Any], gateway: Emulator) -> None:
     """A worker died, or money came, and meanwhile the time was over; a plan is no beginning."""
     at = machine_clock.now().add(minutes=1)
     gateway.faults.add("send_zns_bulk", code("103"), calls=[2])
@@ -153,7 +155,7 @@ def test_a_try_that_comes_after_the_time_of_sending_sends_the_rest(send: Callabl
     assert everybody_once(gateway)
 
 
-def test_a_gateway_that_is_down_is_worth_another_try(send: Callable[..., Any], gateway: Emulator) -> None:
+def test_unreachable_gateway_gives_a_retryable_error(send: Callable[..., Any], gateway: Emulator) -> None:
     """The run stops itself before everything is tried in vain; Airflow may try again later."""
     gateway.faults.add("send_zns_bulk", refuse_before(), next_calls=400)
     with pytest.raises(EsmsError) as error:
@@ -161,7 +163,7 @@ def test_a_gateway_that_is_down_is_worth_another_try(send: Callable[..., Any], g
     assert error.value.retryable
 
 
-def test_dry_run_returns_the_plan(send: Callable[..., Any], gateway: Emulator) -> None:
+def test_dry_run_returns_the_plan_and_sends_nothing(send: Callable[..., Any], gateway: Emulator) -> None:
     """What it would do and cost; nothing is sent."""
     plan = send(dry_run=True, price_vnd=300)
     assert (plan["recipients"], plan["cost_vnd"], plan["chunks"]) == (ROWS, 360_000, 3)
@@ -169,7 +171,7 @@ def test_dry_run_returns_the_plan(send: Callable[..., Any], gateway: Emulator) -
     assert gateway.call_count("send_zns_bulk") == 0
 
 
-def test_a_query_is_a_source(
+def test_sql_query_is_accepted_as_source(
     send: Callable[..., Any], gateway: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the connection of its database, with parameters and a templated date."""
@@ -186,13 +188,13 @@ def test_a_query_is_a_source(
     assert everybody_once(gateway, 30)
 
 
-def test_a_url_of_an_object_store_is_a_source(send: Callable[..., Any], gateway: Emulator, customers: Path) -> None:
+def test_file_url_is_accepted_as_source(send: Callable[..., Any], gateway: Emulator, customers: Path) -> None:
     """Copied first, so that what is sent is what was checked."""
     assert send(source=f"file://{customers}")["accepted"] == ROWS
     assert everybody_once(gateway)
 
 
-def test_a_list_is_a_source_and_is_not_shown(send: Callable[..., Any], gateway: Emulator) -> None:
+def test_list_source_is_sent_but_hidden_from_rendered_fields(send: Callable[..., Any], gateway: Emulator) -> None:
     """Rendered fields stand in Airflow's database: of a list they say how long it is."""
     send(source=[row(number) for number in range(7)])
     assert everybody_once(gateway, 7)
@@ -201,7 +203,7 @@ def test_a_list_is_a_source_and_is_not_shown(send: Callable[..., Any], gateway: 
     assert "0901" not in json.dumps(shown)
 
 
-def test_a_plan_of_another_task_names_the_run(send: Callable[..., Any], gateway: Emulator, runs: Runs) -> None:
+def test_plan_from_another_task_determines_the_run_key(send: Callable[..., Any], gateway: Emulator, runs: Runs) -> None:
     """Without a run key of its own, whoever sends a plan sends that campaign; as JSON the plan is the same."""
     plan = send(dry_run=True)
     runs.instance.task_id = "approved"
@@ -212,7 +214,7 @@ def test_a_plan_of_another_task_names_the_run(send: Callable[..., Any], gateway:
         send(plan="approved")
 
 
-def test_tasks_with_one_run_key_never_share_a_person(
+def test_overlapping_shards_with_one_run_key_send_no_duplicates(
     send: Callable[..., Any], gateway: Emulator, runs: Runs, customers: Path
 ) -> None:
     """Two shards that overlap by mistake: the ledger gives each person to one of them."""
@@ -222,7 +224,7 @@ def test_tasks_with_one_run_key_never_share_a_person(
     assert everybody_once(gateway)
 
 
-def test_named_params_and_a_key_column(send: Callable[..., Any], gateway: Emulator) -> None:
+def test_key_column_allows_two_messages_to_one_phone(send: Callable[..., Any], gateway: Emulator) -> None:
     """One phone with two orders gets two messages."""
     rows = [{**row(1), "code": "KH1"}, {**row(1), "code": "KH2"}]
     named = {name: name for name in COLUMNS.split(",")}
@@ -230,7 +232,7 @@ def test_named_params_and_a_key_column(send: Callable[..., Any], gateway: Emulat
     assert gateway.deliveries_by_phone() == {"0901000001": 2}
 
 
-def test_rows_that_cannot_be_sent_fail_the_task_before_the_first_message(
+def test_invalid_rows_fail_the_task_before_the_first_message(
     send: Callable[..., Any], gateway: Emulator, customers: Path, tmp_path: Path
 ) -> None:
     """Never a green task with failed rows; and they stand in a file that can be repaired."""
@@ -265,7 +267,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("given", ["memory://lake@bucket/{}", ObjectStoragePath], ids=["url", "object"])
-def test_source_and_rejects_as_object_storage_paths(
+def test_source_and_rejects_may_be_object_storage_paths(
     send: Callable[..., Any], gateway: Emulator, store: dict[str, Any], customers: Path, given: Any
 ) -> None:
     """As text or as Airflow's own object; rejects that somebody has repaired are kept, and the source is no target."""
@@ -292,7 +294,7 @@ def test_source_and_rejects_as_object_storage_paths(
     assert gateway.message_count == 3
 
 
-def test_changed_rows_are_skipped_by_choice_and_listed(
+def test_changed_rows_are_rejected_unless_skipping_is_requested(
     send: Callable[..., Any], gateway: Emulator, tmp_path: Path
 ) -> None:
     """Those who got another content keep what they got; by default nobody is sent to, and the plan tells how many."""
@@ -308,7 +310,7 @@ def test_changed_rows_are_skipped_by_choice_and_listed(
     assert "Chị Lan" in rejects.read_text(encoding="utf-8-sig")
 
 
-def test_the_rows_that_cannot_be_sent_go_to_an_object_store(
+def test_rejects_are_written_to_an_object_store(
     send: Callable[..., Any], gateway: Emulator, store: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And not into a folder that is called `memory:`; a store that nobody knows is alerted before the first message."""
@@ -337,7 +339,7 @@ def test_the_rows_that_cannot_be_sent_go_to_an_object_store(
 )
 @pytest.mark.parametrize("at_least", [None, 1.0])
 @pytest.mark.parametrize("dry_run", [False, True])
-def test_a_day_without_rows(
+def test_empty_source_is_handled_by_on_empty_and_run_type(
     send: Callable[..., Any], runs: Runs, on_empty: Any, run_type: str, skips: bool, at_least: Any, dry_run: bool
 ) -> None:
     """A quiet day of a schedule skips the task and what hangs on it; whoever starts a run by hand meant some rows."""
@@ -353,7 +355,7 @@ def test_a_day_without_rows(
             send(**arguments)
 
 
-def test_an_error_of_another_library_is_one_line_without_its_text(
+def test_unexpected_error_gives_one_line_error_without_its_text(
     send: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may quote rows, or a part of a password; where it came from is told."""
@@ -368,7 +370,7 @@ def test_an_error_of_another_library_is_one_line_without_its_text(
     assert error.value.__suppress_context__
 
 
-def test_another_content_under_the_same_run_is_refused(
+def test_changed_row_under_the_same_run_key_is_rejected(
     send: Callable[..., Any], gateway: Emulator, customers: Path
 ) -> None:
     """A row that changed between two tries is no second message."""
@@ -379,7 +381,7 @@ def test_another_content_under_the_same_run_is_refused(
     assert everybody_once(gateway)
 
 
-def test_the_ledger_may_be_a_connection_and_keep_no_phone(
+def test_ledger_connection_with_secret_stores_no_phones(
     send: Callable[..., Any],
     connect: Callable[..., None],
     gateway: Emulator,
@@ -420,7 +422,7 @@ def test_the_ledger_may_be_a_connection_and_keep_no_phone(
         ({"price_vnd": -1}, "price_vnd"),
     ],
 )
-def test_bad_input_is_one_line_and_nothing_is_sent(
+def test_invalid_arguments_give_one_line_error_and_send_nothing(
     send: Callable[..., Any], gateway: Emulator, arguments: dict[str, Any], fragment: str
 ) -> None:
     """Waiting does not cure it; no password and no phone is shown."""
@@ -433,7 +435,7 @@ def test_bad_input_is_one_line_and_nothing_is_sent(
     assert list(gateway.messages()) == []
 
 
-def test_without_a_ledger_and_on_other_machines_it_is_refused(
+def test_distributed_executor_requires_a_named_ledger(
     send: Callable[..., Any], gateway: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As for an SMS; where tasks run on one machine the ledger is a file in Airflow's home."""
@@ -443,7 +445,7 @@ def test_without_a_ledger_and_on_other_machines_it_is_refused(
     assert list(gateway.messages()) == []
 
 
-def test_a_sandbox_connection_sends_nothing(
+def test_sandbox_connection_sends_nothing(
     send: Callable[..., Any], connect: Callable[..., None], gateway: Emulator
 ) -> None:
     """It is checked as a whole, and marked as what it is."""

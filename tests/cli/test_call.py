@@ -14,7 +14,7 @@ from esms_connectors.emulator import DEMO_BRANDNAME, DEMO_OA_ID, DEMO_TEMPLATE_I
 from esms_connectors.gateway.endpoints import ENDPOINTS
 
 
-def test_a_read_and_a_send(run: Run, emulator: Emulator) -> None:
+def test_call_runs_a_read_and_a_send(run: Run, emulator: Emulator) -> None:
     """Arguments as words; the answer as JSON or as lines."""
     template = run("call", "get_zns_template", f"template_id={DEMO_TEMPLATE_ID}", f"oa_id={DEMO_OA_ID}", "--json")
     assert template.returncode == 0, template.stderr
@@ -28,7 +28,7 @@ def test_a_read_and_a_send(run: Run, emulator: Emulator) -> None:
     assert "request_id  r-1" in sent.stdout
 
 
-def test_a_list_is_repeated_and_a_text_comes_from_a_file(run: Run, emulator: Emulator, tmp_path: Path) -> None:
+def test_repeated_argument_makes_a_list_and_at_sign_reads_a_file(run: Run, emulator: Emulator, tmp_path: Path) -> None:
     """`name=value` twice makes a list; `name=@file` takes what the file holds."""
     text = tmp_path / "text.txt"
     text.write_text("Giam gia 10%\n", encoding="utf-8")
@@ -50,7 +50,7 @@ def test_a_list_is_repeated_and_a_text_comes_from_a_file(run: Run, emulator: Emu
         (["check_code", "phone=0901888484", "code=123456"], "add --yes"),
     ],
 )
-def test_a_mistake_is_one_line_and_nothing_is_called(
+def test_invalid_call_gives_one_line_error_without_calling_the_gateway(
     run: Run, emulator: Emulator, arguments: list[str], words: str
 ) -> None:
     """Exit code 2: nothing was sent."""
@@ -61,7 +61,7 @@ def test_a_mistake_is_one_line_and_nothing_is_called(
     assert not list(emulator.calls)
 
 
-def test_each_operation_has_help_and_completion() -> None:
+def test_every_operation_has_shell_completion() -> None:
     """Made from the catalogue, so none can be left out."""
     shell = ShellComplete(esms, {}, "esms", "_ESMS_COMPLETE")
     assert {one.value for one in shell.get_completions(["call"], "")} == set(ENDPOINTS)

@@ -38,7 +38,7 @@ def chain(run: Run, source: Path, *more: str, after: str = "1s"):
 
 
 @pytest.mark.in_turn
-def test_a_chain_sends_each_step_once_and_again_goes_on(run: Run, emulator: Emulator, customers: Path) -> None:
+def test_chain_sends_each_step_once_and_rerun_sends_nothing(run: Run, emulator: Emulator, customers: Path) -> None:
     """Options of the campaign may stand behind a step; the JSON has people and steps; again sends nothing."""
     done = chain(run, customers, "--json")
     assert done.returncode == 0, done.stderr
@@ -89,7 +89,7 @@ def test_wait_and_outcomes_show_one_journey_per_person(run: Run, emulator: Emula
     assert "0901000" not in run("outcomes", "evening").stdout
 
 
-def test_the_plan_of_a_chain_sends_nothing(run: Run, emulator: Emulator, customers: Path) -> None:
+def test_chain_plan_shows_each_step_without_sending(run: Run, emulator: Emulator, customers: Path) -> None:
     """It has a line for each step."""
     done = chain(run, customers, "--plan")
     assert "step 2  sms to at most 3 people" in done.stdout, done.stderr
@@ -97,7 +97,7 @@ def test_the_plan_of_a_chain_sends_nothing(run: Run, emulator: Emulator, custome
 
 
 @pytest.mark.in_turn
-def test_whom_a_run_did_not_reach_is_a_source(run: Run, emulator: Emulator, customers: Path) -> None:
+def test_undelivered_recipients_of_a_run_are_a_source(run: Run, emulator: Emulator, customers: Path) -> None:
     """By the key of the first list; of a chain whom no step reached; again under its run key sends nothing."""
     assert chain(run, customers).returncode == 0
     for message in emulator.messages():
@@ -130,14 +130,16 @@ def test_whom_a_run_did_not_reach_is_a_source(run: Run, emulator: Emulator, cust
         (("--from-undelivered", "nobody"), "nobody"),
     ],
 )
-def test_a_source_that_is_none_is_one_line(run: Run, emulator: Emulator, more: tuple[str, ...], words: str) -> None:
+def test_invalid_source_options_give_one_line_error(
+    run: Run, emulator: Emulator, more: tuple[str, ...], words: str
+) -> None:
     """Nothing was sent."""
     done = run("send", "viber", "--brandname", DEMO_BRANDNAME, "--text", "x", "--run-key", "k", *more)
     assert_one_clear_line(done, 2, words)
     assert emulator.message_count == 0
 
 
-def test_a_ladder_keeps_the_rules_of_the_settings_file(run: Run, emulator: Emulator, tmp_path: Path) -> None:
+def test_alert_ladder_respects_the_guard_settings_file(run: Run, emulator: Emulator, tmp_path: Path) -> None:
     (tmp_path / "rules.toml").write_text("[guard]\nmax_segments = 1\n", encoding="utf-8")
     words = ("alert", "--text", "Het cho. " * 30, "--brandname", DEMO_BRANDNAME, "--run-key", "disk")
     done = run(*words, "--ladder", "0901000001", ESMS_SETTINGS=str(tmp_path / "rules.toml"))
@@ -145,7 +147,7 @@ def test_a_ladder_keeps_the_rules_of_the_settings_file(run: Run, emulator: Emula
     assert emulator.message_count == 0
 
 
-def test_a_ladder_tells_one_after_the_other(run: Run, emulator: Emulator) -> None:
+def test_alert_ladder_stops_at_the_first_delivered_phone(run: Run, emulator: Emulator) -> None:
     """In their order, until one is delivered; again under the same key nobody; a mistake is one line."""
 
     def fate(call: Any) -> None:
@@ -175,7 +177,7 @@ def test_a_ladder_tells_one_after_the_other(run: Run, emulator: Emulator) -> Non
         (("--else", "sms", "--brandname", DEMO_BRANDNAME, "--text", "{ten}", "--after", "1s"), "{ten}"),
     ],
 )
-def test_a_mistake_in_a_step_is_one_line(
+def test_invalid_chain_step_gives_one_line_error_without_sending(
     run: Run, emulator: Emulator, customers: Path, more: tuple[str, ...], words: str
 ) -> None:
     """Before the first message."""

@@ -46,7 +46,7 @@ def test_send_sms_reads_the_text_from_standard_input(run: Run, emulator: Emulato
     assert [message.content for message in emulator.messages()] == ["Dòng một\nDòng hai"]
 
 
-def test_send_sms_composes_accents_and_refuses_what_no_phone_shows(run: Run, emulator: Emulator) -> None:
+def test_send_sms_composes_accents_and_rejects_control_characters_and_mojibake(run: Run, emulator: Emulator) -> None:
     """A text that was typed on macOS costs as much as any other."""
     done = send(run, text=unicodedata.normalize("NFD", "Chào chị Hương"))
     assert done.returncode == 0, done.stderr
@@ -56,7 +56,7 @@ def test_send_sms_composes_accents_and_refuses_what_no_phone_shows(run: Run, emu
     assert len(list(emulator.messages())) == 1
 
 
-def test_the_same_request_id_is_sent_once(run: Run, emulator: Emulator) -> None:
+def test_repeated_request_id_is_sent_once(run: Run, emulator: Emulator) -> None:
     """A script that runs twice says so and sends once."""
     assert send(run, "--request-id", "nightly-1").returncode == 0
     again = send(run, "--request-id", "nightly-1")
@@ -65,7 +65,7 @@ def test_the_same_request_id_is_sent_once(run: Run, emulator: Emulator) -> None:
     assert len(list(emulator.messages())) == 1
 
 
-def test_sandbox_stores_nothing(run: Run, emulator: Emulator) -> None:
+def test_sandbox_variable_sends_without_storing_a_message(run: Run, emulator: Emulator) -> None:
     """The environment switches the sandbox on."""
     done = send(run, ESMS_SANDBOX="1")
     assert done.returncode == 0, done.stderr
@@ -76,7 +76,7 @@ def test_sandbox_stores_nothing(run: Run, emulator: Emulator) -> None:
 LABELLED = "[QC] Khuyen mai. Tu choi: soan TC gui 1234"
 
 
-def test_advertising_goes_to_all_numbers(run: Run, emulator: Emulator) -> None:
+def test_advertising_is_sent_to_all_phones(run: Run, emulator: Emulator) -> None:
     """30 numbers make one advertising batch."""
     phones = [part for number in range(30) for part in ("--to", f"09018884{number:02d}")]
     done = run("send-sms", *phones, "--text", LABELLED, "--brandname", DEMO_BRANDNAME, "--advertising")
@@ -92,7 +92,7 @@ def test_advertising_goes_to_all_numbers(run: Run, emulator: Emulator) -> None:
         ({"text": "  "}, "text is empty"),
     ],
 )
-def test_bad_input_is_one_line_and_nothing_is_sent(
+def test_invalid_phone_or_text_gives_one_line_error_without_sending(
     run: Run, emulator: Emulator, arguments: dict[str, str], fragment: str
 ) -> None:
     """Phone and text are checked before anything leaves."""
@@ -111,7 +111,7 @@ def test_bad_input_is_one_line_and_nothing_is_sent(
         (("--callback-url", "ftp://x"), "http or https"),
     ],
 )
-def test_bad_options_are_one_line_and_nothing_is_sent(
+def test_invalid_send_sms_options_give_one_line_error_without_sending(
     run: Run, emulator: Emulator, more: tuple[str, ...], fragment: str
 ) -> None:
     """So are request id, list length, time and callback address."""
@@ -133,7 +133,7 @@ def test_bad_options_are_one_line_and_nothing_is_sent(
         ({"ESMS_BASE_URL": "https://no-such-host.invalid"}, 4, "not sent"),
     ],
 )
-def test_wrong_settings_are_one_line(
+def test_invalid_settings_give_one_line_error(
     run: Run, emulator: Emulator, changes: dict[str, str | None], exit_code: int, fragment: str
 ) -> None:
     """Missing, malformed, placeholder and wrong keys; an unsafe, unreadable or unreachable base URL."""
@@ -141,7 +141,7 @@ def test_wrong_settings_are_one_line(
     assert list(emulator.messages()) == []
 
 
-def test_unreachable_host_says_so(run: Run) -> None:
+def test_unreachable_host_gives_connection_refused_error(run: Run) -> None:
     """Nobody listens: certainly not sent."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -149,14 +149,14 @@ def test_unreachable_host_says_so(run: Run) -> None:
     assert_one_clear_line(run("balance", ESMS_BASE_URL=url), 4, "refused")
 
 
-def test_a_web_page_at_the_base_url_is_recognised(run: Run) -> None:
+def test_web_page_at_the_base_url_gives_unknown_outcome_with_hint(run: Run) -> None:
     """The wrong address answers with a page: outcome unknown for a send, and a hint at the address."""
     with answering(lambda *_: Answer(200, b"<!DOCTYPE html><title>Welcome</title>")) as address:
         done = send(run, ESMS_BASE_URL=address)
     assert_one_clear_line(done, 5, "web page", "base URL", "Request id: ")
 
 
-def test_a_lost_answer_is_repeated_under_the_same_id(run: Run, emulator: Emulator) -> None:
+def test_lost_answer_is_retried_without_a_second_message(run: Run, emulator: Emulator) -> None:
     """The gateway took it, the answer was lost: the repeat finds it, and nobody gets two."""
     emulator.faults.add("send_customer_care_sms", drop_after(), calls=[1])
     done = send(run)
@@ -164,7 +164,7 @@ def test_a_lost_answer_is_repeated_under_the_same_id(run: Run, emulator: Emulato
     assert emulator.deliveries_by_phone() == {"0901888484": 1}
 
 
-def test_check_finds_everything_in_order(run: Run) -> None:
+def test_check_passes_for_a_valid_setup(run: Run) -> None:
     """A good set-up passes every check, in JSON too."""
     report = json.loads(run("check", "--json").stdout)
     assert report["ok"] is True
@@ -181,7 +181,7 @@ def test_check_finds_everything_in_order(run: Run) -> None:
 @pytest.mark.parametrize(
     ("refusal", "check", "word"), [("101", "keys", "account.esms.vn"), ("140", "address", "eSMS sales")]
 )
-def test_check_says_what_is_wrong_and_what_to_do(
+def test_check_reports_account_refusals_with_advice(
     run: Run, emulator: Emulator, refusal: str, check: str, word: str
 ) -> None:
     """Refused keys and an address that is not listed are told apart."""
@@ -206,7 +206,7 @@ def test_check_says_what_is_wrong_and_what_to_do(
         (("--template", DEMO_TEMPLATE_ID), "template", None, "give its OA"),
     ],
 )
-def test_check_looks_at_the_senders_that_are_named(
+def test_check_verifies_the_given_brandname_oa_and_template(
     run: Run, options: tuple[str, ...], check: str, ok: bool | None, word: str
 ) -> None:
     """As the account has them; nothing is sent."""
@@ -216,13 +216,13 @@ def test_check_looks_at_the_senders_that_are_named(
     assert done.returncode == (1 if ok is False else 0)
 
 
-def test_balance_in_dong(run: Run) -> None:
+def test_balance_is_shown_in_dong_and_as_a_json_number(run: Run) -> None:
     """People read dong with points, machines get a number."""
     assert run("balance").stdout.strip().endswith(" đ")
     assert float(json.loads(run("balance", "--json").stdout)["balance_vnd"]) > 0
 
 
-def test_explain_speaks_both_languages(run: Run) -> None:
+def test_explain_gives_both_languages_without_keys(run: Run) -> None:
     """`esms explain` needs no keys."""
     told = json.loads(run("explain", "124", "--json", ESMS_API_KEY=None).stdout)
     assert told["error"] == "DuplicateRequestError"
@@ -230,14 +230,14 @@ def test_explain_speaks_both_languages(run: Run) -> None:
     assert_one_clear_line(run("explain", "999"), 2, "not a documented code")
 
 
-def test_errors_are_json_for_machines(run: Run) -> None:
+def test_errors_are_json_with_the_json_option(run: Run) -> None:
     """With --json a refusal is an object with its code, and the exit code still tells."""
     done = send(run, "--json", ESMS_API_KEY="WRONG-KEY-0001")
     assert done.returncode == 3
     assert json.loads(done.stdout)["code"] == "101"
 
 
-def test_a_taken_port_is_one_line(run: Run) -> None:
+def test_occupied_emulator_port_gives_one_line_error(run: Run) -> None:
     """The emulator does not start twice on a port."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -249,7 +249,7 @@ def test_a_taken_port_is_one_line(run: Run) -> None:
 @pytest.mark.parametrize(
     "command", [(), ("emulator",), ("check",), ("send-sms",), ("balance",), ("explain",), ("demo",)]
 )
-def test_help_everywhere(run: Run, command: tuple[str, ...]) -> None:
+def test_every_command_shows_help_with_an_example(run: Run, command: tuple[str, ...]) -> None:
     """Every command explains itself with an example."""
     done = run(*command, "--help")
     assert done.returncode == 0
@@ -267,7 +267,7 @@ def test_help_everywhere(run: Run, command: tuple[str, ...]) -> None:
         (["--price", "-1"], "not an amount of VND"),
     ],
 )
-def test_what_another_library_would_choke_on_is_one_line(
+def test_invalid_encodings_and_prices_give_one_line_error(
     esms: Esms, server: EmulatorServer, tmp_path: Path, arguments: list[str], words: str
 ) -> None:
     """Wrong encodings and prices: no traceback, and nothing was sent."""
@@ -289,7 +289,7 @@ def test_what_another_library_would_choke_on_is_one_line(
     ids=" ".join,
 )
 @pytest.mark.parametrize("more", [(), ("--json",)], ids=["", "json"])
-def test_a_phone_in_the_wrong_place_is_not_quoted(run: Run, arguments: tuple[str, ...], more: tuple[str, ...]) -> None:
+def test_misplaced_phone_is_masked_in_the_error(run: Run, arguments: tuple[str, ...], more: tuple[str, ...]) -> None:
     """What was typed stands in the message about it, and that in the log of whoever called."""
     done = run(*arguments, *more)
     assert done.returncode == 2

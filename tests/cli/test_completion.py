@@ -23,19 +23,19 @@ from esms_connectors.cli.commands import esms
         ("esms send-zns customers.c", ["file,customers.c"]),  # bash completes it with the files there are
     ],
 )
-def test_commands_options_examples_and_files_are_offered(run: Run, words: str, offered: list[str]) -> None:
+def test_commands_options_examples_and_files_are_completed(run: Run, words: str, offered: list[str]) -> None:
     last = str(len(words.split()) - 1)
     done = run(_ESMS_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=last)
     assert done.stdout.split() == offered
 
 
-def test_the_script_is_one_that_bash_takes(run: Run) -> None:
+def test_completion_script_is_valid_in_bash(run: Run) -> None:
     script = run(_ESMS_COMPLETE="bash_source").stdout
     done = subprocess.run(["bash", "-c", f"{script}\ncomplete -p esms"], capture_output=True, text=True, check=True)
     assert "_esms_completion esms" in done.stdout
 
 
-def test_each_command_shows_an_example() -> None:
+def test_every_command_help_shows_an_example() -> None:
     """Groups too: their help is what people read first."""
     for names, command in commands(esms, ["esms"]):
         # `esms send zns` is `esms send-zns` by another name.

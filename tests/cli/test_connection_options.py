@@ -5,7 +5,7 @@ from pathlib import Path
 from running import Run, assert_one_clear_line
 
 
-def test_each_is_taken_and_told_when_wrong(run: Run, tmp_path: Path) -> None:
+def test_connection_options_and_variables_are_validated(run: Run, tmp_path: Path) -> None:
     """The option, and the variable that stands for it."""
     (tmp_path / "ca.pem").write_text("rubbish")
     https = {"ESMS_BASE_URL": "https://gw.test"}

@@ -12,7 +12,7 @@ from esms_connectors.emulator import Emulator
 
 
 @pytest.mark.in_turn
-def test_coverage_tells_what_is_owed_missing_and_differs(run: Run, emulator: Emulator, into: str) -> None:
+def test_coverage_reports_missing_unloaded_and_differing_windows(run: Run, emulator: Emulator, into: str) -> None:
     """Exit code 4 while a day is missing, or the gateway lists other rows than were loaded; else 0."""
     today = NOON.start_of("day")
     emulator.populate(20, start=today.subtract(days=3), end=today.subtract(days=2, seconds=5))
@@ -41,9 +41,7 @@ def test_coverage_tells_what_is_owed_missing_and_differs(run: Run, emulator: Emu
 
 
 @pytest.mark.in_turn
-def test_a_window_that_lists_fewer_rows_is_said_and_its_rows_stay(
-    run: Run, emulator: Emulator, file: Path, into: str
-) -> None:
+def test_shrunken_window_is_reported_and_its_rows_are_kept(run: Run, emulator: Emulator, file: Path, into: str) -> None:
     """The gateway may keep rows only so long: nothing listed is no proof that nothing was sent."""
     fill(emulator)
     assert run("pull", *SPAN, "--into", into).returncode == 0
@@ -63,7 +61,7 @@ def test_a_window_that_lists_fewer_rows_is_said_and_its_rows_stay(
 
 
 @pytest.mark.in_turn
-def test_old_days_that_list_nothing_are_not_told_as_days_without_messages(run: Run, into: str) -> None:
+def test_old_empty_windows_are_reported_as_not_available(run: Run, into: str) -> None:
     """How long the gateway keeps rows is documented nowhere."""
     old = run("pull", "--from", "2024-01-10", "--to", "2024-01-12", "--types", "2", "--into", into)
     assert "2 windows older than any with rows list nothing: not available, which is not 0 rows" in old.stdout
@@ -76,7 +74,9 @@ def test_old_days_that_list_nothing_are_not_told_as_days_without_messages(run: R
 
 
 @pytest.mark.in_turn
-def test_views_for_analysts(run: Run, emulator: Emulator, tmp_path: Path, into: str) -> None:
+def test_marts_creates_views_and_copies_the_dbt_package(
+    run: Run, emulator: Emulator, tmp_path: Path, into: str
+) -> None:
     """Made by a command, queried by another; the same models as a dbt package."""
     fill(emulator)
     assert run("pull", *SPAN, "--into", into).returncode == 0

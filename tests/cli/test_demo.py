@@ -58,7 +58,7 @@ def test_every_row_of_the_file_is_accounted_for(demo: dict) -> None:
 
 
 @pytest.mark.in_turn
-def test_a_day_s_end_comes_between_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_demo_running_over_midnight_sends_each_message_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Midnight in Vietnam passes right behind the lost answer: its repeat is shown all the same; nobody gets two."""
     begin = pendulum.datetime(2026, 12, 31, 23, 59, 30, tz="Asia/Ho_Chi_Minh")
     shift = [(begin - pendulum.now("UTC")).total_seconds()]
@@ -86,14 +86,14 @@ def test_a_day_s_end_comes_between_nothing(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.in_turn
-def test_a_lost_answer_doubled_nobody(demo: dict) -> None:
+def test_lost_answer_gives_duplicates_and_one_message_per_phone(demo: dict) -> None:
     """One answer is lost on purpose; its rows come back as duplicates, and nobody got two messages."""
     assert demo["duplicates"] == 500
     assert demo["most_per_phone"] == 1
 
 
 @pytest.mark.in_turn(every=3)
-def test_the_table_holds_every_accepted_message(demo: dict) -> None:
+def test_warehouse_table_holds_every_accepted_message(demo: dict) -> None:
     """DuckDB agrees with the gateway in rows, states and cost."""
     accepted_sms = sum(sms["outcome"] == "accepted" for sms in demo["sms"])
     with duckdb.connect(demo["database"], read_only=True) as connection:
@@ -107,7 +107,7 @@ def test_the_table_holds_every_accepted_message(demo: dict) -> None:
     assert sum(demo["states"].values()) == rows
 
 
-def test_bad_rows_are_told_with_line_and_reason_and_without_the_number(demo: dict) -> None:
+def test_rejects_file_gives_line_and_reason_with_masked_phone(demo: dict) -> None:
     """The rejects file names lines of the CSV; numbers in it are masked."""
     lines = CUSTOMERS_CSV.read_text(encoding="utf-8").splitlines()
     with Path(demo["rejects_file"]).open(encoding="utf-8-sig", newline="") as file:
@@ -122,7 +122,7 @@ def test_bad_rows_are_told_with_line_and_reason_and_without_the_number(demo: dic
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("name", ["esms.duckdb", "ledger.sqlite"])
-def test_files_of_somebody_else_are_not_replaced(name: str, tmp_path: Path) -> None:
+def test_files_not_created_by_a_demo_are_not_replaced(name: str, tmp_path: Path) -> None:
     """A warehouse or a ledger that lies in --output, and that no demo made, stays as it is."""
     (tmp_path / name).write_bytes(b"of a real campaign")
     done = subprocess.run([str(ESMS), "demo", "--output", str(tmp_path)], capture_output=True, text=True, check=False)
@@ -132,7 +132,7 @@ def test_files_of_somebody_else_are_not_replaced(name: str, tmp_path: Path) -> N
 
 
 @pytest.mark.in_turn
-def test_two_demos_do_not_share_a_folder(tmp_path: Path) -> None:
+def test_concurrent_demos_cannot_share_an_output_folder(tmp_path: Path) -> None:
     """The second one says so and touches nothing; a demo that was killed keeps nobody out."""
     output = tmp_path / "đầu ra"
     program = (

@@ -6,7 +6,7 @@ import pytest
 from running import Run, assert_one_clear_line
 
 
-def test_all_settings_are_listed(run: Run) -> None:
+def test_emulator_settings_are_listed_with_default_and_choices(run: Run) -> None:
     """A line each, with the default and what it takes."""
     done = run("emulator", "--list-settings")
     assert done.returncode == 0
@@ -23,6 +23,6 @@ def test_all_settings_are_listed(run: Run) -> None:
         (["--host", "203.0.113.9"], "Nothing can listen on 203.0.113.9"),
     ],
 )
-def test_wrong_settings_are_one_line(run: Run, arguments: list[str], words: str) -> None:
+def test_invalid_emulator_settings_give_one_line_error(run: Run, arguments: list[str], words: str) -> None:
     """Nothing is served."""
     assert_one_clear_line(run("emulator", "--port", "0", *arguments), 2, words)

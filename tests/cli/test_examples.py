@@ -26,7 +26,7 @@ def in_repository() -> dict[str, bytes]:
 
 
 @pytest.mark.in_turn
-def test_all_are_listed_with_a_line_each_and_copied_as_they_are(run: Run, tmp_path: Path) -> None:
+def test_all_examples_are_listed_and_copied_unchanged(run: Run, tmp_path: Path) -> None:
     listed = json.loads(run("examples", "--json").stdout)
     assert {one["name"] for one in listed} == {name.removesuffix(".py") for name in in_repository()}
     for one in listed:
@@ -48,12 +48,12 @@ def test_all_are_listed_with_a_line_each_and_copied_as_they_are(run: Run, tmp_pa
         (["dags/watch_quota", "flows/watch_quota"], {"dags/watch_quota.py", "flows/watch_quota.py"}),
     ],
 )
-def test_copies_by_name(run: Run, tmp_path: Path, names: list[str], copied: set[str]) -> None:
+def test_examples_are_copied_by_name(run: Run, tmp_path: Path, names: list[str], copied: set[str]) -> None:
     assert run("examples", "copy", *names, "--to", str(tmp_path / "new")).returncode == 0
     assert files_in(tmp_path / "new") == copied
 
 
-def test_what_is_there_is_overwritten_only_when_told(run: Run, tmp_path: Path) -> None:
+def test_existing_files_are_overwritten_only_on_request(run: Run, tmp_path: Path) -> None:
     """Nor is anything else copied then."""
     mine = tmp_path / "first_campaign.py"
     mine.write_text("mine")
@@ -75,5 +75,5 @@ def test_what_is_there_is_overwritten_only_when_told(run: Run, tmp_path: Path) -
         (["dags", "--to", os.devnull], f"{os.devnull} cannot be written to"),
     ],
 )
-def test_mistakes_are_one_line(run: Run, arguments: list[str], words: str) -> None:
+def test_invalid_copy_arguments_give_one_line_error(run: Run, arguments: list[str], words: str) -> None:
     assert_one_clear_line(run("examples", "copy", *arguments), 2, words)

@@ -45,7 +45,7 @@ def found(run: Run, text: str, *arguments: str, **secrets: str) -> dict[str, lis
 @pytest.mark.in_turn
 @pytest.mark.parametrize("phones", ["plain", "hashed", "omitted"])
 @pytest.mark.parametrize("database", ["duckdb", "postgresql"])
-def test_by_phone_id_and_key_the_same_message_is_found(
+def test_message_is_found_by_phone_message_id_and_row_key(
     run: Run, emulator: Emulator, tmp_path: Path, request: pytest.FixtureRequest, phones: str, database: str
 ) -> None:
     """Also where ledger and warehouse keep the phone as hashes with secrets of their own."""
@@ -67,7 +67,7 @@ def test_by_phone_id_and_key_the_same_message_is_found(
 
 
 @pytest.mark.in_turn
-def test_an_id_that_the_gateway_lists_in_capitals_is_found(run: Run, emulator: Emulator, tmp_path: Path) -> None:
+def test_message_id_is_found_case_insensitively(run: Run, emulator: Emulator, tmp_path: Path) -> None:
     """The ledger has it as the send was answered."""
     into = f"duckdb:///{tmp_path / 'esms.duckdb'}"
     sent(run, tmp_path)
@@ -81,7 +81,9 @@ def test_an_id_that_the_gateway_lists_in_capitals_is_found(run: Run, emulator: E
 
 
 @pytest.mark.in_turn
-def test_lines_for_people_and_for_machines(run: Run, emulator: Emulator, tmp_path: Path) -> None:
+def test_find_output_is_chronological_and_limited_to_one_recipient(
+    run: Run, emulator: Emulator, tmp_path: Path
+) -> None:
     """In the order of time, complete in a pipe; nothing of anybody else."""
     into = f"duckdb:///{tmp_path / 'esms.duckdb'}"
     sent(run, tmp_path)
@@ -102,7 +104,7 @@ def test_lines_for_people_and_for_machines(run: Run, emulator: Emulator, tmp_pat
 
 
 @pytest.mark.in_turn
-def test_a_ledger_or_a_warehouse_alone(run: Run, emulator: Emulator, tmp_path: Path) -> None:
+def test_find_works_with_only_a_ledger_or_only_a_warehouse(run: Run, emulator: Emulator, tmp_path: Path) -> None:
     """Who only sends has no warehouse, who only pulls no ledger."""
     into = f"duckdb:///{tmp_path / 'esms.duckdb'}"
     sent(run, tmp_path)
@@ -115,7 +117,7 @@ def test_a_ledger_or_a_warehouse_alone(run: Run, emulator: Emulator, tmp_path: P
 
 
 @pytest.mark.in_turn
-def test_mistakes_and_nothing_are_one_line(run: Run, emulator: Emulator, tmp_path: Path) -> None:
+def test_invalid_find_arguments_and_no_results_give_one_line(run: Run, emulator: Emulator, tmp_path: Path) -> None:
     into = f"duckdb:///{tmp_path / 'esms.duckdb'}"
     sent(run, tmp_path)
     pulled(run, into)

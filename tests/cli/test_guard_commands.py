@@ -12,7 +12,7 @@ from esms_connectors.emulator import DEMO_BRANDNAME, Emulator, VirtualClock
 from esms_connectors.ledger import Ledger
 
 
-def test_values_are_shown_as_they_are(run: Run, tmp_path: Path) -> None:
+def test_guard_show_does_not_interpret_markup_in_values(run: Run, tmp_path: Path) -> None:
     """A word in brackets is no mark-up."""
     settings = tmp_path / "[b]esms.toml"
     settings.write_text('[guard]\nopt_out_words = ["[bold]tu choi[/bold]", "[/x]"]\n', "utf-8")
@@ -23,7 +23,9 @@ def test_values_are_shown_as_they_are(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.in_turn
-def test_dead_numbers_feed_the_list(run: Run, emulator: Emulator, tmp_path: Path) -> None:
+def test_import_of_undeliverable_phones_adds_them_to_the_suppression_list(
+    run: Run, emulator: Emulator, tmp_path: Path
+) -> None:
     """Three runs failed: on the list for half a year, with a reason; twice is once."""
     start = NOON.start_of("day")
     for hour in (1, 2, 3):
@@ -42,7 +44,7 @@ def test_dead_numbers_feed_the_list(run: Run, emulator: Emulator, tmp_path: Path
     assert_one_clear_line(run("suppress", "import", "people.csv"), 2, "--reason")
 
 
-def test_a_file_of_people_who_refused_feeds_the_list(run: Run, tmp_path: Path) -> None:
+def test_import_of_an_opt_out_file_adds_each_phone_once(run: Run, tmp_path: Path) -> None:
     """Each phone once, in any spelling; rows without one are counted, and the second time nobody is new."""
     refused = tmp_path / "từ chối.csv"
     refused.write_text("số máy,tên\n0901000001,A\n+84 901 000 001,A\n84901000002,B\nkhông rõ,C\n", encoding="utf-8")
@@ -69,7 +71,7 @@ def clock() -> VirtualClock:
 
 
 @pytest.mark.in_turn
-def test_one_message_outside_of_a_run_keeps_the_rules(run: Run, emulator: Emulator, clock: VirtualClock) -> None:
+def test_single_sends_respect_the_guard_rules(run: Run, emulator: Emulator, clock: VirtualClock) -> None:
     """Label, list, stop, cap and hours, each in one line; nobody is written to."""
     assert_one_clear_line(run(*GIVEN, "Giam gia"), 2, "[QC]")
     assert_one_clear_line(run("send-sms", "--to", "0901888400", *GIVEN[-3:], "x" * 900), 2, "segments")
@@ -94,7 +96,7 @@ def test_one_message_outside_of_a_run_keeps_the_rules(run: Run, emulator: Emulat
     assert max(one.send_at_ms for one in emulator.messages()) == opening.timestamp() * 1000
 
 
-def test_an_empty_list_says_so_to_people(run: Run, tmp_path: Path) -> None:
+def test_empty_suppression_list_is_reported_on_stderr_only(run: Run, tmp_path: Path) -> None:
     """Programs get no line, people one that is no entry; where there is no ledger, that is said."""
     assert_one_clear_line(run("suppress", "list"), 2, "There is no ledger at")
     Ledger.open(tmp_path / "ledger.sqlite").close()
@@ -104,7 +106,7 @@ def test_an_empty_list_says_so_to_people(run: Run, tmp_path: Path) -> None:
     assert (read.stdout, read.stderr) == ("", "")
 
 
-def test_a_rule_is_set_aside_for_one_message_on_record(run: Run, emulator: Emulator, tmp_path: Path) -> None:
+def test_rule_override_for_one_send_is_recorded_in_the_ledger(run: Run, emulator: Emulator, tmp_path: Path) -> None:
     """The ledger keeps who and why, also where there was none before."""
     aside = ("--override", "label", "--override", "opt_out", "--override-reason", "agreed with all")
     done = run(*GIVEN, "Giam gia", *aside, "--request-id", "sale")
@@ -115,7 +117,7 @@ def test_a_rule_is_set_aside_for_one_message_on_record(run: Run, emulator: Emula
 
 
 @pytest.mark.in_turn
-def test_a_message_that_was_refused_counts_for_no_cap(run: Run, emulator: Emulator, tmp_path: Path) -> None:
+def test_rejected_sends_do_not_count_towards_the_cap(run: Run, emulator: Emulator, tmp_path: Path) -> None:
     Ledger.open(tmp_path / "ledger.sqlite").close()
     for number in range(4):
         refused = run(*GIVEN, LABELLED, "--callback-url", "ftp://x", "--request-id", f"no-{number}")
@@ -136,14 +138,14 @@ def test_a_message_that_was_refused_counts_for_no_cap(run: Run, emulator: Emulat
         "erase --phone 0901888484 --yes",
     ],
 )
-def test_a_slip_in_the_address_is_told_and_makes_no_ledger(run: Run, tmp_path: Path, command: str) -> None:
+def test_wrong_ledger_path_gives_one_line_error_without_creating_a_file(run: Run, tmp_path: Path, command: str) -> None:
     """Else nobody is stopped, erased or listed, and all looks well."""
     done = run(*command.split(), "--ledger", str(tmp_path / "slip.sqlite"))
     assert_one_clear_line(done, 2, "There is no ledger at")
     assert not (tmp_path / "slip.sqlite").exists()
 
 
-def test_a_stop_of_a_key_that_no_run_has_says_so(run: Run, tmp_path: Path) -> None:
+def test_stop_of_an_unknown_run_key_gives_a_warning(run: Run, tmp_path: Path) -> None:
     """It may begin later, so it is stopped; or the key was mistyped."""
     with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
         ledger.begin_run("march", "zns", {})

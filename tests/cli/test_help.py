@@ -27,7 +27,7 @@ def commands(group: click.Group, context: click.Context) -> Iterator[tuple[str, 
             yield below.command_path, command.get_help(below), command
 
 
-def test_each_command_has_an_example_and_a_word_on_each_option() -> None:
+def test_every_command_has_an_example_and_help_for_every_option() -> None:
     found = list(commands(esms, click.Context(esms, info_name="esms", **esms.context_settings)))
     assert len(found) > 50
     assert [path for path, text, _ in found if "Example" not in text] == []
@@ -40,7 +40,7 @@ def test_each_command_has_an_example_and_a_word_on_each_option() -> None:
     assert silent == []
 
 
-def test_help_is_told_in_vietnamese_and_nothing_else_is() -> None:
+def test_vietnamese_help_covers_exactly_the_existing_commands_and_options() -> None:
     """Each option, and what each command does; a text that was reworded must not lose its translation unnoticed."""
     context = click.Context(esms, info_name="esms", **esms.context_settings)
     found = [esms, *esms_groups(), *(command for _, _, command in commands(esms, context))]
@@ -67,7 +67,7 @@ def esms_groups() -> list[click.Command]:
         (["send", "sms", "--help"], ["Gửi SMS chăm sóc khách hàng", "Tên chiến dịch. Cùng key thì gửi tiếp"]),
     ],
 )
-def test_help_in_vietnamese(run: Run, arguments: list[str], words: list[str]) -> None:
+def test_help_is_shown_in_vietnamese_on_request(run: Run, arguments: list[str], words: list[str]) -> None:
     told = run("--language", "vi", *arguments)
     assert told.returncode == 0
     for one in words:
@@ -75,7 +75,7 @@ def test_help_in_vietnamese(run: Run, arguments: list[str], words: list[str]) ->
     assert words[0] not in " ".join(run(*arguments).stdout.split())
 
 
-def test_a_command_is_the_same_one_in_english_afterwards() -> None:
+def test_vietnamese_help_does_not_persist_after_switching_to_english() -> None:
     context = click.Context(esms)
     language.choose_language("vi")
     try:

@@ -33,7 +33,7 @@ def english_again() -> Iterator[None]:
     choose_language("en")
 
 
-def test_each_message_has_both_languages_and_the_same_values() -> None:
+def test_every_message_is_translated_with_the_same_placeholders() -> None:
     """Only English words that a message has in both languages may be left out."""
     for english, vietnamese in VIETNAMESE.items():
         wanted = set(PLACE.findall(english)) - {"english"}
@@ -63,7 +63,7 @@ def said_in_source() -> str:
     return "\n".join([*texts, *(one.replace("_", " ") for one in texts if "_" in one)])
 
 
-def test_the_catalogue_has_only_what_the_package_says() -> None:
+def test_catalogue_contains_only_messages_of_the_package() -> None:
     """A message that was reworded must not lose its translation unnoticed. (What click says is its own.)"""
     said = said_in_source()
 
@@ -80,7 +80,7 @@ def test_the_catalogue_has_only_what_the_package_says() -> None:
                 assert is_said(wanted), f"{english!r}: nobody says {wanted!r}"
 
 
-def test_a_message_is_found_by_what_it_says() -> None:
+def test_every_formatted_message_finds_its_own_translation() -> None:
     """And no other one is taken for it."""
     choose_language("vi")
     for english, vietnamese in VIETNAMESE.items():
@@ -89,7 +89,7 @@ def test_a_message_is_found_by_what_it_says() -> None:
         assert tr(english.format(**values)) == vietnamese.format(**values)
 
 
-def test_values_of_a_user_are_not_translated() -> None:
+def test_user_values_are_not_translated() -> None:
     choose_language("vi")
     assert tr("The ledger knows no run 'rejected'.") == "Sổ gửi tin không có chiến dịch 'rejected'."
     assert tr("There is no example 'balance'. `esms examples` lists them.").startswith("Không có ví dụ 'balance'.")
@@ -98,13 +98,13 @@ def test_values_of_a_user_are_not_translated() -> None:
 
 
 @pytest.mark.parametrize("odd", ["(b " * 2000 + ")" * 2000, "row 5: phone bad; " * 2000])
-def test_a_text_of_any_length_is_shown(odd: str) -> None:
+def test_very_long_text_is_shown_unchanged(odd: str) -> None:
     """As it is: looking for its parts took seconds, or more calls than Python allows."""
     choose_language("vi")
     assert tr(f"a {odd}b") == f"a {odd}b"
 
 
-def test_each_kind_of_error_that_stands_there_is_one() -> None:
+def test_every_translated_error_kind_is_a_defined_class() -> None:
     defined = {name for source in SOURCES for name in re.findall(r"(?m)^class (\w+)", source)}
     assert set(ERROR_KINDS) <= defined
 
@@ -119,7 +119,7 @@ def test_each_kind_of_error_that_stands_there_is_one() -> None:
         ({}, False),
     ],
 )
-def test_without_an_option_the_locale_counts(
+def test_locale_selects_the_language_by_default(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], vietnamese: bool
 ) -> None:
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
@@ -130,7 +130,7 @@ def test_without_an_option_the_locale_counts(
     assert language.in_vietnamese() is vietnamese
 
 
-def test_plan_send_and_mistakes_are_told_in_vietnamese(run: Run, tmp_path: Path) -> None:
+def test_plan_send_and_errors_are_shown_in_vietnamese(run: Run, tmp_path: Path) -> None:
     """By the option on either side of the command, or the variable."""
     write_customers(tmp_path / "customers.csv", NOON)
     campaign = ["send-zns", str(tmp_path / "customers.csv"), *ZNS, "--run-key", "thu-nghiem"]
@@ -159,7 +159,7 @@ def test_plan_send_and_mistakes_are_told_in_vietnamese(run: Run, tmp_path: Path)
         (["explain", "7", "--language", "vi"], "Bảng mã của eSMS không có 7."),
     ],
 )
-def test_usage_errors_are_told_in_vietnamese(run: Run, tmp_path: Path, arguments: list[str], words: str) -> None:
+def test_usage_errors_are_shown_in_vietnamese(run: Run, tmp_path: Path, arguments: list[str], words: str) -> None:
     Ledger.open(tmp_path / "ledger.sqlite").close()
     done = run(*arguments)
     assert done.returncode == 2
@@ -177,14 +177,14 @@ def test_usage_errors_are_told_in_vietnamese(run: Run, tmp_path: Path, arguments
         ["send-sms", "--nope"],
     ],
 )
-def test_json_is_the_same_in_each_language(run: Run, arguments: list[str]) -> None:
+def test_json_output_is_independent_of_the_language(run: Run, arguments: list[str]) -> None:
     told = [run(*arguments, "--json", ESMS_LANGUAGE=one).stdout for one in ("en", "vi")]
     assert json.loads(told[0])
     # The clock goes on between the two.
     assert len({re.sub(r"\d+ s (ahead of|behind)", "", one) for one in told}) == 1
 
 
-def test_a_channel_keeps_a_language_of_its_own(run: Run) -> None:
+def test_channel_language_option_does_not_change_the_message_language(run: Run) -> None:
     """`--language` of a voice call is that of the voice, and English messages stay English."""
     done = run("send", "voice", "--language", "XX", "customers.csv")
     assert done.returncode == 2

@@ -138,7 +138,7 @@ def said_by(name: str, arguments: Sequence[ast.expr]) -> Iterator[str]:
         yield from (f"7 {one}." if name == "WorkbookError" else one for one in texts)
 
 
-def test_each_mistake_is_told_in_vietnamese() -> None:
+def test_every_error_message_is_translated() -> None:
     said = {text for text in raised() if len(text) > 3} - OF_OTHERS - INSIDE
     found = [text for text in sorted(said) if text.strip("7 :.") and not text.startswith(OF_PYTHON)]
     assert len(found) > 400
@@ -209,7 +209,7 @@ def test_each_mistake_is_told_in_vietnamese() -> None:
         ),
     ],
 )
-def test_what_is_put_together_is_told_whole(english: str, vietnamese: str) -> None:
+def test_composed_error_messages_are_translated_completely(english: str, vietnamese: str) -> None:
     choose_language("vi")
     assert tr(english) == vietnamese
 
@@ -238,14 +238,14 @@ def in_windows_1258(text: str) -> bytes:
         ((HEADER + ROW.replace(",M1", "")).encode(), "có 4 ô, trong khi dòng tiêu đề có 5 ô"),
     ],
 )
-def test_mistakes_in_a_file(run: Run, tmp_path: Path, content: bytes, told: str) -> None:
+def test_file_errors_are_shown_in_vietnamese(run: Run, tmp_path: Path, content: bytes, told: str) -> None:
     (tmp_path / "list.csv").write_bytes(content)
     done = run("--language", "vi", "send-zns", str(tmp_path / "list.csv"), *ZNS, "--run-key", "danh-sach")
     assert done.returncode == 2
     assert told in done.stderr
 
 
-def test_a_name_that_is_not_there_names_the_command_that_lists_them(run: Run) -> None:
+def test_unknown_brandname_error_suggests_the_command_that_lists_them(run: Run) -> None:
     typed = ["send-sms", "--to", "0901888484", "--brandname", "Nobody", "--text", "Xin chao"]
     told = run(*typed)
     assert told.returncode == 3
@@ -255,7 +255,7 @@ def test_a_name_that_is_not_there_names_the_command_that_lists_them(run: Run) ->
     assert "`esms brandnames` shows what there is." in run("explain", "104").stdout
 
 
-def test_one_is_told_as_one(run: Run, tmp_path: Path) -> None:
+def test_singular_and_plural_forms_are_correct(run: Run, tmp_path: Path) -> None:
     (tmp_path / "one.csv").write_text(HEADER + ROW + ROW, encoding="utf-8")
     plan = ["send-zns", str(tmp_path / "one.csv"), *ZNS, "--run-key", "one", "--plan"]
     assert "in 1 call\n" in run(*plan).stdout
@@ -282,7 +282,7 @@ def test_one_is_told_as_one(run: Run, tmp_path: Path) -> None:
         assert tr(one) == tr(many).replace("2", "1") != one
 
 
-def test_arguments_are_spelled_as_options() -> None:
+def test_python_arguments_are_shown_as_command_line_options() -> None:
     assert as_options("more than at_least=0.9 allows: repair them, or lower at_least.") == (
         "more than --at-least 0.9 allows: repair them, or lower --at-least."
     )
@@ -293,6 +293,6 @@ def test_arguments_are_spelled_as_options() -> None:
 @pytest.mark.parametrize(
     ("typed", "meant"), [(["pul"], "pull"), (["send-zn"], "send-zns"), (["ledger", "shw"], "show")]
 )
-def test_a_command_that_is_misspelt_is_told(run: Run, typed: list[str], meant: str) -> None:
+def test_misspelled_command_suggests_the_right_one(run: Run, typed: list[str], meant: str) -> None:
     assert f"Did you mean '{meant}'?" in run(*typed).stderr
     assert f"Có phải ý bạn là '{meant}'?" in run(*typed, "--language", "vi").stderr

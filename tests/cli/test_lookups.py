@@ -31,7 +31,7 @@ def told(run: Run, *arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
-def test_names_templates_and_accounts(run: Run) -> None:
+def test_lookup_commands_show_brandnames_templates_and_accounts(run: Run) -> None:
     """As the account has them."""
     assert DEMO_BRANDNAME in {row["name"] for row in told(run, "brandnames")["rows"]}
     assert DEMO_TEMPLATE_ID in {row["template_id"] for row in told(run, "templates", "--oa", DEMO_OA_ID)["rows"]}
@@ -45,7 +45,9 @@ def test_names_templates_and_accounts(run: Run) -> None:
     assert run("templates").returncode == 2
 
 
-def test_a_template_is_saved_and_held_against(run: Run, emulator: Emulator, tmp_path: Path) -> None:
+def test_saved_template_replaces_a_failed_lookup_and_rejects_changes(
+    run: Run, emulator: Emulator, tmp_path: Path
+) -> None:
     """`--save`, then `--template-file`: sent by name where the function fails, refused where the template changed."""
     lock, source = tmp_path / "lock.json", tmp_path / "customers.csv"
     assert told(run, "template", DEMO_TEMPLATE_ID, "--oa", DEMO_OA_ID, "--save", str(lock))["status"] == "ENABLE"
@@ -67,7 +69,7 @@ def test_a_template_is_saved_and_held_against(run: Run, emulator: Emulator, tmp_
     assert run("template", DEMO_TEMPLATE_ID, "--oa", DEMO_OA_ID, "--save", str(tmp_path / "no" / "f")).returncode == 2
 
 
-def test_a_plan_that_is_not_good_ends_with_2(run: Run, emulator: Emulator, tmp_path: Path) -> None:
+def test_plan_with_problems_exits_with_2(run: Run, emulator: Emulator, tmp_path: Path) -> None:
     """For scripts that plan before they send."""
     source = tmp_path / "customers.csv"
     source.write_text("phone,n,s,c,d\n0901000001,Lan,Goi,K,19/03/2025\n", encoding="utf-8")
@@ -82,7 +84,7 @@ def test_a_plan_that_is_not_good_ends_with_2(run: Run, emulator: Emulator, tmp_p
     assert "This plan is not good." in planned.stdout
 
 
-def test_old_fonts_are_told_with_the_option_that_converts_them(run: Run, tmp_path: Path) -> None:
+def test_legacy_font_text_suggests_the_encoding_option(run: Run, tmp_path: Path) -> None:
     """In the summary of the rows, where people look."""
     source = tmp_path / "customers.csv"
     source.write_text("phone,n,s,c,d\n0901000001,NguyÔn V¨n,Goi,K,19/03/2025\n", encoding="utf-8")
@@ -91,7 +93,7 @@ def test_old_fonts_are_told_with_the_option_that_converts_them(run: Run, tmp_pat
     assert "not in Unicode; --encoding tcvn3 converts it, such as “" in told
 
 
-def test_what_became_of_a_message(run: Run, emulator: Emulator) -> None:
+def test_message_status_is_found_by_id_and_by_phone(run: Run, emulator: Emulator) -> None:
     """By its id from the status calls, by phone from the sent data; phones are masked unless asked for."""
     message_id = emulator.insert_message(None, PHONE, campaign="known", send_status=5, send_result=1)
     by_id = told(run, "message", message_id)["rows"]
@@ -105,7 +107,7 @@ def test_what_became_of_a_message(run: Run, emulator: Emulator) -> None:
     assert run("message", "no-such-id").returncode == 3
 
 
-def test_a_week_is_read_in_windows_that_the_gateway_serves(run: Run, emulator: Emulator) -> None:
+def test_long_span_is_read_in_windows_the_gateway_serves(run: Run, emulator: Emulator) -> None:
     """Three days are known to be served, so a longer span is read in parts, each message of it once."""
     ids = [emulator.insert_message(emulator.clock.now.subtract(days=days), PHONE) for days in (6, 1)]
     assert [row["message_id"] for row in told(run, "message", PHONE, "--from", "-7d")["rows"]] == ids
@@ -117,7 +119,7 @@ class TestRuns:
 
     @pytest.mark.in_turn
     @pytest.mark.parametrize("secret", [None, "a-secret-of-the-ledger"])
-    def test_what_the_ledger_knows_of_a_message(
+    def test_message_lookup_includes_the_ledger(
         self, run: Run, emulator: Emulator, tmp_path: Path, secret: str | None
     ) -> None:
         """By phone, by message id and by request id; one that was refused has no id, and its code."""
@@ -151,7 +153,7 @@ class TestRuns:
         """Everything is delivered at once, at the hour at which the commands run."""
         return Emulator(EmulatorConfig(progress=_AT_ONCE), VirtualClock(NOON))
 
-    def test_status_and_wait(self, run: Run, tmp_path: Path) -> None:
+    def test_status_and_wait_report_delivered_counts(self, run: Run, tmp_path: Path) -> None:
         """How many have arrived, now and in the end."""
         source = tmp_path / "customers.csv"
         source.write_text("phone,customer_name,service,code,date\n0901000001,Lan,Goi,K,19/03/2025\n", encoding="utf-8")

@@ -98,7 +98,7 @@ def zns(customers: Path) -> list[str]:
 @pytest.mark.in_turn
 @pytest.mark.parametrize("more", [(), ("--json",)])
 @pytest.mark.parametrize(("out", "said"), [("/dev/full", FULL), ("closed pipe", "")])
-def test_a_message_that_was_sent_does_not_look_unsent(
+def test_sent_message_with_lost_output_has_its_own_exit_code(
     run_into: RunInto, emulator: Emulator, more: tuple[str, ...], out: str, said: str
 ) -> None:
     """One message, an exit code of its own; a line for a full disk, none for a reader that has left."""
@@ -109,7 +109,7 @@ def test_a_message_that_was_sent_does_not_look_unsent(
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_a_campaign_is_sent_though_nobody_can_be_told(
+def test_campaign_is_sent_when_no_output_can_be_written(
     run_into: RunInto, emulator: Emulator, customers: Path, unbuffered: str
 ) -> None:
     """Neither its summary nor its warnings find room."""
@@ -119,7 +119,7 @@ def test_a_campaign_is_sent_though_nobody_can_be_told(
 
 
 @pytest.mark.in_turn
-def test_warnings_that_find_no_room_change_nothing(run_into: RunInto, emulator: Emulator, customers: Path) -> None:
+def test_lost_warnings_do_not_change_the_exit_code(run_into: RunInto, emulator: Emulator, customers: Path) -> None:
     """The summary is on standard output, so the command has done all it should."""
     done = run_into(*zns(customers), err="/dev/full")
     assert done.returncode == 0
@@ -128,7 +128,7 @@ def test_warnings_that_find_no_room_change_nothing(run_into: RunInto, emulator: 
 
 
 @pytest.mark.in_turn
-def test_a_refusal_keeps_its_exit_code(run_into: RunInto, emulator: Emulator) -> None:
+def test_refusal_keeps_its_exit_code_when_output_is_lost(run_into: RunInto, emulator: Emulator) -> None:
     """What went wrong matters more than that it could not be printed."""
     done = run_into(*SEND_SMS, "--json", out="/dev/full", ESMS_API_KEY="WRONG-KEY-0001")
     assert done.returncode == 3
@@ -137,7 +137,9 @@ def test_a_refusal_keeps_its_exit_code(run_into: RunInto, emulator: Emulator) ->
 
 
 @pytest.mark.in_turn
-def test_what_reads_and_loads(run_into: RunInto, emulator: Emulator, tmp_path: Path) -> None:
+def test_pull_report_and_sql_with_lost_output_have_the_same_exit_code(
+    run_into: RunInto, emulator: Emulator, tmp_path: Path
+) -> None:
     """Rows are loaded; reports, queries, exports and help end with one line each, or silently."""
     emulator.populate(60, start=DAY, end=DAY.add(hours=23), sms_type=2)
     into = ("--into", f"duckdb:///{tmp_path}/esms.duckdb")
@@ -155,9 +157,7 @@ def test_what_reads_and_loads(run_into: RunInto, emulator: Emulator, tmp_path: P
 
 
 @pytest.mark.in_turn
-def test_a_person_is_erased_everywhere_though_nobody_reads_of_it(
-    run_into: RunInto, emulator: Emulator, tmp_path: Path
-) -> None:
+def test_erase_completes_everywhere_when_output_is_lost(run_into: RunInto, emulator: Emulator, tmp_path: Path) -> None:
     """The second warehouse is not left out because the line about the first found no reader."""
     emulator.insert_message(DAY.add(hours=1), phone="0901888484", sms_type=2, send_status=5, send_result=1)
     files = [tmp_path / "một.duckdb", tmp_path / "hai.duckdb"]
@@ -173,7 +173,7 @@ def test_a_person_is_erased_everywhere_though_nobody_reads_of_it(
 
 
 @pytest.mark.in_turn
-def test_an_export_that_cannot_be_written_is_one_line(run_into: RunInto, customers: Path, tmp_path: Path) -> None:
+def test_unwritable_export_gives_one_line_error(run_into: RunInto, customers: Path, tmp_path: Path) -> None:
     """Into a file on a full disk, into a folder that is a file, and to standard output."""
     assert run_into(*zns(customers)).returncode == 0
     for path, why in (("/dev/full", "No space left on device"), (f"{customers}/y.csv", "File exists")):
@@ -183,7 +183,7 @@ def test_an_export_that_cannot_be_written_is_one_line(run_into: RunInto, custome
     assert (done.returncode, done.stderr.strip()) == (LOST, FULL)
 
 
-def test_a_long_list_ends_where_its_reader_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_output_stops_when_the_pipe_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """`esms ledger export | head` does not read a million rows for nobody."""
     drawn = []
 

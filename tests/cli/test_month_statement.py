@@ -12,7 +12,9 @@ from esms_connectors.emulator import Emulator
 
 
 @pytest.mark.in_turn
-def test_a_month_beside_its_invoice(run: Run, emulator: Emulator, tmp_path: Path) -> None:
+def test_statement_exit_code_shows_missing_days_and_invoice_differences(
+    run: Run, emulator: Emulator, tmp_path: Path
+) -> None:
     """4 while days are missing or the two differ, 0 when they agree; the invoice is kept."""
     into, invoice = f"duckdb:///{tmp_path / 'esms.duckdb'}", tmp_path / "invoice.csv"
     emulator.populate(40, start=NOON.start_of("month").add(hours=1), end=NOON.start_of("day").subtract(hours=1))

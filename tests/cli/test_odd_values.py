@@ -37,7 +37,7 @@ MANY = "9" * 40
         ("--timeout", ("balance",)),
     ],
 )
-def test_numbers_have_an_end(run: Run, option: str, command: Sequence[str]) -> None:
+def test_out_of_range_numbers_are_rejected(run: Run, option: str, command: Sequence[str]) -> None:
     """They are added to times and given to databases: nothing there overflows."""
     done = run(*command, option, "nan" if option in ("--delivered", "--minutes", "--not-sent-after") else MANY)
     assert done.returncode == 2, done.stderr
@@ -45,7 +45,7 @@ def test_numbers_have_an_end(run: Run, option: str, command: Sequence[str]) -> N
 
 
 @pytest.mark.parametrize("seconds", [float("nan"), float("inf"), -1.0, 1e300])
-def test_a_settling_time_has_an_end(tmp_path: Path, seconds: float) -> None:
+def test_invalid_settling_time_is_rejected(tmp_path: Path, seconds: float) -> None:
     """In Python too: with NaN every comparison is false, and a row in doubt could count as not sent."""
     with (
         Ledger.open(tmp_path / "ledger.sqlite") as ledger,
@@ -65,7 +65,7 @@ def test_a_settling_time_has_an_end(tmp_path: Path, seconds: float) -> None:
         ("forget", "--older-than", "400d", "--rejects"),
     ],
 )
-def test_a_place_that_cannot_be_looked_at(run: Run, emulator: Emulator, command: Sequence[str]) -> None:
+def test_inaccessible_path_gives_the_system_error(run: Run, emulator: Emulator, command: Sequence[str]) -> None:
     """It says what the system says, and not that there is nothing: nobody starts a new ledger beside the old one."""
     done = run(*command, LONG_NAME)
     assert done.returncode == 2, done.stderr
@@ -73,7 +73,7 @@ def test_a_place_that_cannot_be_looked_at(run: Run, emulator: Emulator, command:
     assert emulator.message_count == 0
 
 
-def test_what_is_at_a_path(tmp_path: Path) -> None:
+def test_kind_at_distinguishes_folder_file_nothing_and_other(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
     assert [kind_at(one) for one in (tmp_path, file, tmp_path / "none", file / "below", "/dev/null")] == [
@@ -84,7 +84,7 @@ def test_what_is_at_a_path(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="changes its user, which root may do")
-def test_a_folder_without_permission_is_not_taken_for_empty(tmp_path: Path) -> None:
+def test_unreadable_folder_gives_configuration_error(tmp_path: Path) -> None:
     """A ledger in it may exist."""
     tmp_path.chmod(stat.S_IRWXU)
     os.seteuid(pwd.getpwnam("nobody").pw_uid)
@@ -105,7 +105,7 @@ def test_a_folder_without_permission_is_not_taken_for_empty(tmp_path: Path) -> N
         ("balance", "--json", "--ca-bundle", "http://user:geheim@proxy:3128"),
     ],
 )
-def test_a_password_in_the_wrong_option_is_not_quoted(run: Run, arguments: Sequence[str]) -> None:
+def test_password_in_a_misplaced_url_is_not_shown(run: Run, arguments: Sequence[str]) -> None:
     """The error may end up in the log of a cron job."""
     done = run(*arguments)
     assert done.returncode == 2, done.stderr

@@ -33,7 +33,9 @@ def results(run: Run, tmp_path: Path, *more: str) -> dict[str, dict[str, str]]:
 
 
 @pytest.mark.in_turn
-def test_outcomes_by_the_callers_own_key(run: Run, emulator: Emulator, orders: Path, tmp_path: Path) -> None:
+def test_outcomes_are_exported_by_row_key_as_csv_and_table(
+    run: Run, emulator: Emulator, orders: Path, tmp_path: Path
+) -> None:
     """As CSV and as a table: accepted, state, when, price; a second time in place of the first."""
     emulator.faults.add("send_customer_care_sms", code("146"), calls=[2])
     assert send(run, orders).returncode == 0
@@ -50,7 +52,7 @@ def test_outcomes_by_the_callers_own_key(run: Run, emulator: Emulator, orders: P
     assert asked.stdout.splitlines()[1] == "3,2,3", asked.stderr
 
 
-def test_a_table_gets_no_phone_as_a_key(run: Run, tmp_path: Path, orders: Path) -> None:
+def test_outcomes_keyed_by_phone_are_not_written_to_a_table(run: Run, tmp_path: Path, orders: Path) -> None:
     """It did not ask for them."""
     done = run(*("send", "sms", str(orders), "--brandname", DEMO_BRANDNAME, "--text", "x", "--run-key", "orders"))
     assert done.returncode == 0
@@ -58,9 +60,7 @@ def test_a_table_gets_no_phone_as_a_key(run: Run, tmp_path: Path, orders: Path) 
     assert_one_clear_line(done, 2, "identified by phone")
 
 
-def test_what_was_refused_is_repaired_and_sent_again(
-    run: Run, emulator: Emulator, orders: Path, tmp_path: Path
-) -> None:
+def test_refused_rows_are_repaired_and_resent_once(run: Run, emulator: Emulator, orders: Path, tmp_path: Path) -> None:
     """The rejects file has the gateway's code and the values; released by code, the repaired row goes out once."""
     emulator.faults.add("send_customer_care_sms", code("146"), calls=[1, 2, 3])
     rejects = tmp_path / "rejects.csv"

@@ -35,7 +35,7 @@ def into(run: Run, tmp_path: Path) -> str:
 
 
 @pytest.mark.in_turn
-def test_everything_about_a_person(run: Run, into: str, tmp_path: Path) -> None:
+def test_person_exports_all_data_as_json_lines_and_page(run: Run, into: str, tmp_path: Path) -> None:
     """From ledger, list and warehouse: as JSON, as lines, and as a page, which only its owner may read."""
     done = run("person", "+84 901 888 484", "--into", into, "--json")
     told = json.loads(done.stdout)
@@ -60,7 +60,7 @@ def test_everything_about_a_person(run: Run, into: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.in_turn
-def test_mistakes_are_one_line(run: Run, into: str, tmp_path: Path) -> None:
+def test_invalid_person_and_forget_arguments_give_one_line_error(run: Run, into: str, tmp_path: Path) -> None:
     assert_one_clear_line(run("person", "--into", into), 2, "a phone or a Zalo user id")
     assert_one_clear_line(run("person", "0901", "--into", into), 2, "digits")
     assert_one_clear_line(run("person", SOMEBODY, "--out", str(tmp_path / "x.txt")), 2, ".json or .html")
@@ -78,7 +78,7 @@ def test_mistakes_are_one_line(run: Run, into: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.in_turn
-def test_a_warehouse_that_cannot_be_asked_is_told_of(run: Run, into: str, tmp_path: Path) -> None:
+def test_unsearchable_warehouse_is_reported_and_blocks_forget(run: Run, into: str, tmp_path: Path) -> None:
     """The others are; and nothing is forgotten anywhere before all of them can."""
     files = str(tmp_path / "folder")
     page = tmp_path / "page.html"
@@ -96,7 +96,7 @@ def test_a_warehouse_that_cannot_be_asked_is_told_of(run: Run, into: str, tmp_pa
 
 
 @pytest.mark.in_turn
-def test_who_is_erased_is_off_the_list_unless_told(run: Run, into: str) -> None:
+def test_erase_removes_suppression_unless_keep_suppressed_is_set(run: Run, into: str) -> None:
     kept = run("erase", "--phone", SOMEBODY, "--into", into, "--keep-suppressed", "--yes")
     assert (kept.returncode, "1 erased" in kept.stdout) == (0, True), kept.stderr
     assert "from the suppression list" not in kept.stdout
@@ -107,7 +107,7 @@ def test_who_is_erased_is_off_the_list_unless_told(run: Run, into: str) -> None:
 
 
 @pytest.mark.in_turn
-def test_what_is_old_is_forgotten_everywhere(
+def test_forget_removes_old_data_from_ledger_warehouse_and_folders(
     run: Run, into: str, clock: VirtualClock, emulator: Emulator, tmp_path: Path
 ) -> None:
     """400 days later: nothing of anybody in ledger, warehouse and folders; the list stays, and nobody gets it twice."""

@@ -27,7 +27,7 @@ SMS = ["--brandname", DEMO_BRANDNAME, "--text", "Xin chao"]
 @pytest.mark.in_turn
 @pytest.mark.parametrize("ignored", [False, True])
 @pytest.mark.parametrize(("what", "function"), [(ZNS, "send_zns_bulk"), (SMS, "send_customer_care_sms")])
-def test_an_account_is_tested_once(
+def test_probe_result_is_reported_and_stored_in_the_ledger(
     run: Run, emulator: Emulator, base_url: str, tmp_path: Path, what: list[str], function: str, ignored: bool
 ) -> None:
     """Honoured or ignored is told, and kept for the account and the function."""
@@ -55,7 +55,9 @@ def test_an_account_is_tested_once(
         (["--to", PHONE], "--probe-ids"),
     ],
 )
-def test_what_is_missing_is_said(run: Run, emulator: Emulator, arguments: list[str], words: str) -> None:
+def test_incomplete_probe_options_give_one_line_error(
+    run: Run, emulator: Emulator, arguments: list[str], words: str
+) -> None:
     """In one line, before anything is called."""
     assert_one_clear_line(run("check", *arguments), 2, words)
     assert emulator.message_count == 0

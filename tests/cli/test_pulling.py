@@ -20,7 +20,7 @@ def rows_at(emulator: Emulator) -> dict[str, tuple[int, int]]:
     return {f"{row.ReferenceId}:{row.Phone}": (row.SendStatus, row.SendResult) for row in emulator.state.rows}
 
 
-def test_pull_loads_shows_and_loads_again(run: Run, emulator: Emulator, file: Path, into: str) -> None:
+def test_repeated_pull_loads_every_row_once(run: Run, emulator: Emulator, file: Path, into: str) -> None:
     """Every row with its status; the second time nothing is new; people and machines are told the same."""
     fill(emulator)
     done = run("pull", *SPAN, "--into", into)
@@ -36,7 +36,7 @@ def test_pull_loads_shows_and_loads_again(run: Run, emulator: Emulator, file: Pa
 
 
 @pytest.mark.in_turn
-def test_pull_without_a_span_goes_on_where_the_pulls_before_ended(
+def test_pull_without_a_span_continues_after_the_previous_pulls(
     run: Run, emulator: Emulator, file: Path, into: str
 ) -> None:
     """The day that was missed, and again the day that has an open row; then nothing is left to do. Told in a line."""
@@ -59,7 +59,7 @@ def test_pull_without_a_span_goes_on_where_the_pulls_before_ended(
 
 
 @pytest.mark.in_turn
-def test_what_is_only_followed_up(run: Run, emulator: Emulator, into: str) -> None:
+def test_follow_up_options_select_which_windows_are_read(run: Run, emulator: Emulator, into: str) -> None:
     """--from and --follow-up as before; --no-follow-up loads what is missing alone."""
     yesterday = NOON.start_of("day").subtract(days=1)
     emulator.insert_message(yesterday.subtract(hours=5), send_status=7, send_result=2)
@@ -75,7 +75,7 @@ def test_what_is_only_followed_up(run: Run, emulator: Emulator, into: str) -> No
 
 
 @pytest.mark.in_turn
-def test_an_incomplete_window_says_what_was_loaded(run: Run, emulator: Emulator, file: Path, into: str) -> None:
+def test_incomplete_window_reports_what_was_loaded(run: Run, emulator: Emulator, file: Path, into: str) -> None:
     """Exit code 4, one line or one JSON object with the counts of the others."""
     noon = DAY.add(hours=12)
     emulator.populate(600, start=noon, end=noon.add(microseconds=900_000))
@@ -117,7 +117,7 @@ def test_an_incomplete_window_says_what_was_loaded(run: Run, emulator: Emulator,
         (("--from", "2024-05-14", "--phones", "hashed"), "ESMS_PHONE_SECRET"),
     ],
 )
-def test_bad_arguments_are_one_line_and_ask_nothing(
+def test_invalid_pull_arguments_give_one_line_error_without_a_gateway_call(
     run: Run, emulator: Emulator, into: str, arguments: tuple[str, ...], fragment: str
 ) -> None:
     """Whatever was typed is wrong before the gateway hears of it."""
@@ -149,7 +149,7 @@ def make_places(tmp_path: Path) -> None:
         ("postgresql://someone:CANARY-pw@host:no-port/x", 2, "cannot be read"),
     ],
 )
-def test_bad_places_are_one_line_and_ask_nothing(
+def test_invalid_warehouse_targets_give_one_line_error_without_a_gateway_call(
     run: Run, emulator: Emulator, tmp_path: Path, address: str, exit_code: int, fragment: str
 ) -> None:
     make_places(tmp_path)
@@ -160,7 +160,9 @@ def test_bad_places_are_one_line_and_ask_nothing(
 
 
 @pytest.mark.in_turn
-def test_a_wrong_password_is_one_line(run: Run, emulator: Emulator, postgres: PostgresServer) -> None:
+def test_wrong_password_gives_one_line_error_without_exposing_it(
+    run: Run, emulator: Emulator, postgres: PostgresServer
+) -> None:
     """PostgreSQL itself says no; the password is not said."""
     postgres.execute("CREATE ROLE clerk LOGIN PASSWORD 'right'")
     [(settings,)] = postgres.execute("SHOW hba_file")
@@ -191,7 +193,7 @@ def test_a_wrong_password_is_one_line(run: Run, emulator: Emulator, postgres: Po
         ("dlt", "dlt://duckdb", "dlt"),
     ],
 )
-def test_a_missing_extra_is_named(
+def test_missing_extra_gives_one_line_error(
     run: Run, emulator: Emulator, tmp_path: Path, module: str, address: str, extra: str
 ) -> None:
     """As if it had never been installed."""
@@ -217,7 +219,7 @@ def pulled(run: Run, emulator: Emulator, into: str) -> str:
 
 
 @pytest.mark.in_turn
-def test_sql_shows_what_is_there(run: Run, pulled: str) -> None:
+def test_sql_shows_texts_unchanged_and_times_in_vietnam(run: Run, pulled: str) -> None:
     """Texts as they are, brackets and diacritics; times in Vietnam; JSON for machines."""
     query = "select content, send_status from esms_sent_messages where phone = '0901888484'"
     done = run("sql", query, "--into", pulled)
@@ -245,7 +247,7 @@ def test_sql_shows_what_is_there(run: Run, pulled: str) -> None:
         ("set enable_external_access = true", "locked"),
     ],
 )
-def test_sql_that_cannot_be_is_one_line_and_changes_nothing(
+def test_invalid_or_writing_sql_gives_one_line_error_and_changes_nothing(
     run: Run, emulator: Emulator, pulled: str, file: Path, tmp_path: Path, query: str, fragment: str
 ) -> None:
     before, files = file.read_bytes(), set(tmp_path.rglob("*"))
@@ -258,7 +260,7 @@ def test_sql_that_cannot_be_is_one_line_and_changes_nothing(
 
 
 @pytest.mark.in_turn
-def test_a_stored_text_does_not_move_the_cursor(run: Run, emulator: Emulator, into: str) -> None:
+def test_control_characters_in_stored_texts_are_escaped(run: Run, emulator: Emulator, into: str) -> None:
     """Neither colours, title, C1 codes nor text that runs backwards reach a terminal, from sql or a call."""
     content = "\x1b[31mred\x1b]0;title\x07 \x9b2J \u202eback\r"
     emulator.insert_message(DAY.add(hours=1), phone="0901888484", content=content, send_status=5, send_result=1)
@@ -269,7 +271,7 @@ def test_a_stored_text_does_not_move_the_cursor(run: Run, emulator: Emulator, in
     assert not set(shown) & set("\x1b\x07\x9b\u202e\r")
 
 
-def test_sql_without_a_file_or_a_query(run: Run, into: str, tmp_path: Path) -> None:
+def test_sql_on_a_missing_or_invalid_target_gives_one_line_error(run: Run, into: str, tmp_path: Path) -> None:
     make_places(tmp_path)
     assert_one_clear_line(run("sql", "select 1", "--into", into), 2, "There is no file")
     assert_one_clear_line(run("sql", "select 1", "--into", "postgresql://x.invalid/y"), 4, "cannot be reached")
@@ -280,7 +282,7 @@ def test_sql_without_a_file_or_a_query(run: Run, into: str, tmp_path: Path) -> N
 
 
 @pytest.mark.in_turn
-def test_sql_while_somebody_writes(run: Run, pulled: str, file: Path) -> None:
+def test_sql_during_a_write_gives_retryable_error(run: Run, pulled: str, file: Path) -> None:
     """Worth another try, and an empty query is none."""
     assert run("sql", " ", "--into", pulled).returncode == 0
     with duckdb.connect(str(file)):
@@ -304,7 +306,7 @@ def test_sql_reads_folders_of_files(run: Run, emulator: Emulator, tmp_path: Path
 
 
 @pytest.mark.in_turn(every=3)
-def test_sql_reads_postgresql(run: Run, emulator: Emulator, postgres: PostgresServer) -> None:
+def test_sql_reads_postgresql_without_write_access(run: Run, emulator: Emulator, postgres: PostgresServer) -> None:
     """As it is, and nothing can be changed."""
     fill(emulator)
     into = postgres.uri
@@ -322,7 +324,7 @@ def test_sql_reads_postgresql(run: Run, emulator: Emulator, postgres: PostgresSe
 
 
 @pytest.mark.in_turn
-def test_sql_gives_values_whole_in_a_pipe(run: Run, pulled: str) -> None:
+def test_sql_output_in_a_pipe_is_complete_and_escaped(run: Run, pulled: str) -> None:
     """Nothing is cut, padded or folded; what would part a value is escaped, nothing is an empty field."""
     query = "select repeat('x', 5000) a, 'b' || chr(9) || 'c' || chr(10) || 'd\\e' b, null c"
     assert run("sql", query, "--into", pulled).stdout == f"a\tb\tc\n{'x' * 5000}\tb\\tc\\nd\\\\e\t\n"
@@ -331,7 +333,7 @@ def test_sql_gives_values_whole_in_a_pipe(run: Run, pulled: str) -> None:
 
 
 @pytest.mark.in_turn
-def test_numbers_have_one_form(run: Run, pulled: str) -> None:
+def test_numbers_are_formatted_independently_of_their_database_type(run: Run, pulled: str) -> None:
     """Whatever type of the database they come from; parts as JSON."""
     query = "select 300::decimal(18,4) a, 2.50::decimal(9,2) b, 300::double c, 0.5::double d, {'k': 'ế'} e, [1, 2] f"
     assert run("sql", query, "--into", pulled).stdout.splitlines()[1] == '300\t2.5\t300\t0.5\t{"k": "ế"}\t[1, 2]'
@@ -341,7 +343,7 @@ def test_numbers_have_one_form(run: Run, pulled: str) -> None:
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("encoding", ["cp1252", "latin-1"])
-def test_any_encoding_of_the_output(run: Run, pulled: str, encoding: str) -> None:
+def test_output_encoding_without_vietnamese_uses_escapes(run: Run, pulled: str, encoding: str) -> None:
     """What it has not is written as \\uXXXX; JSON stays JSON."""
     query = "select 'Hương 😀' as a"
     done = run("sql", query, "--into", pulled, PYTHONIOENCODING=encoding, LC_ALL="C.UTF-8", PYTHONUTF8="0")
@@ -356,7 +358,7 @@ def test_any_encoding_of_the_output(run: Run, pulled: str, encoding: str) -> Non
 
 
 @pytest.mark.in_turn
-def test_erase_takes_one_person_out_of_ledger_and_warehouse(
+def test_erase_removes_one_phone_from_ledger_and_warehouse(
     run: Run, emulator: Emulator, file: Path, tmp_path: Path
 ) -> None:
     """Three customers; one of them goes, in any spelling of the number, and the second time nobody is left to go."""
@@ -388,7 +390,9 @@ def test_erase_takes_one_person_out_of_ledger_and_warehouse(
 
 
 @pytest.mark.in_turn
-def test_erase_from_the_wrong_place_removes_nothing(run: Run, pulled: str, file: Path, tmp_path: Path) -> None:
+def test_erase_with_invalid_arguments_or_without_confirmation_removes_nothing(
+    run: Run, pulled: str, file: Path, tmp_path: Path
+) -> None:
     """Another form, an empty warehouse, no phone at all: one line, and the ledger was not touched either."""
     before = rows_in(file)
     hashed = {"ESMS_PHONE_SECRET": "for-the-hashes"}
@@ -417,6 +421,6 @@ def test_erase_from_the_wrong_place_removes_nothing(run: Run, pulled: str, file:
         ("s3://bucket/rows", "files"),
     ],
 )
-def test_the_extra_of_an_address(address: str, extra: str) -> None:
+def test_required_extra_is_derived_from_the_warehouse_url(address: str, extra: str) -> None:
     """Whoever loads into PostgreSQL was told to install DuckDB."""
     assert extra_of(address) == extra

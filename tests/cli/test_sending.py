@@ -49,7 +49,7 @@ def customers_reached(emulator: Emulator) -> dict[str, int]:
     return {phone: count for phone, count in emulator.deliveries_by_phone().items() if phone != OWN_NUMBER}
 
 
-def test_each_good_row_is_sent_once_and_again_means_resume(run: Run, emulator: Emulator, customers: Path) -> None:
+def test_valid_rows_are_sent_once_and_rerun_resumes(run: Run, emulator: Emulator, customers: Path) -> None:
     """The same command twice: 1 200 messages, none twice, and no call for the second."""
     done = zns(run, customers, "--json")
     assert done.returncode == 0, done.stderr
@@ -62,7 +62,7 @@ def test_each_good_row_is_sent_once_and_again_means_resume(run: Run, emulator: E
     assert emulator.call_count("send_zns_bulk") == calls
 
 
-def test_plan_sends_nothing_and_knows_the_cost(run: Run, emulator: Emulator, customers: Path) -> None:
+def test_plan_reports_rows_and_cost_without_sending(run: Run, emulator: Emulator, customers: Path) -> None:
     """Recipients, rejects by reason, calls, cost and what is left; the gateway saw no send."""
     plan = json.loads(zns(run, customers, "--plan", "--price", "300", "--json").stdout)
     assert (plan["recipients"], plan["rows"]["rejected"], plan["rows"]["duplicates"]) == (1200, 2, 1)
@@ -72,7 +72,7 @@ def test_plan_sends_nothing_and_knows_the_cost(run: Run, emulator: Emulator, cus
 
 
 @pytest.mark.in_turn
-def test_rejects_can_be_repaired_and_sent(run: Run, emulator: Emulator, customers: Path, tmp_path: Path) -> None:
+def test_repaired_rejects_file_can_be_sent(run: Run, emulator: Emulator, customers: Path, tmp_path: Path) -> None:
     """The rejects file is a source of its own once the cell is repaired."""
     rejects = tmp_path / "rejects.csv"
     assert zns(run, customers, "--rejects", str(rejects)).returncode == 0
@@ -85,7 +85,7 @@ def test_rejects_can_be_repaired_and_sent(run: Run, emulator: Emulator, customer
 
 
 @pytest.mark.in_turn
-def test_a_broken_run_resumes_after_the_account_is_filled(run: Run, emulator: Emulator, customers: Path) -> None:
+def test_run_stopped_by_low_balance_resumes_after_top_up(run: Run, emulator: Emulator, customers: Path) -> None:
     """103 half-way stops the run with its own exit code; the same command later sends the rest, nobody twice."""
     try_the_account(run)
     emulator.faults.add("send_zns_bulk", code("103"), calls=[4])
@@ -97,7 +97,7 @@ def test_a_broken_run_resumes_after_the_account_is_filled(run: Run, emulator: Em
     assert len(customers_reached(emulator)) == 1200
 
 
-def test_lost_answers_are_found_again(run: Run, emulator: Emulator, customers: Path) -> None:
+def test_reconcile_settles_rows_with_lost_answers(run: Run, emulator: Emulator, customers: Path) -> None:
     """Every answer is lost: the rows are unknown, reconcile finds all of them, nothing is sent again."""
     try_the_account(run)
     emulator.faults.add("send_zns_bulk", drop_after(), probability=1.0)
@@ -117,7 +117,7 @@ def test_lost_answers_are_found_again(run: Run, emulator: Emulator, customers: P
 
 
 @pytest.mark.in_turn
-def test_resend_is_deliberate_and_recorded(run: Run, emulator: Emulator, customers: Path) -> None:
+def test_resend_with_a_reason_releases_only_the_selected_rows(run: Run, emulator: Emulator, customers: Path) -> None:
     """Only the rows named, only with a reason, and by the next send command."""
     assert zns(run, customers).returncode == 0
     assert_one_clear_line(run("resend", "march", "--rows", "2", "--even-accepted", "--reason", " "), 2, "Give a reason")
@@ -130,7 +130,9 @@ def test_resend_is_deliberate_and_recorded(run: Run, emulator: Emulator, custome
 
 
 @pytest.mark.in_turn
-def test_a_line_of_two_lists_names_nobody(run: Run, emulator: Emulator, customers: Path, tmp_path: Path) -> None:
+def test_resend_by_line_is_rejected_when_the_run_read_two_lists(
+    run: Run, emulator: Emulator, customers: Path, tmp_path: Path
+) -> None:
     """Line 2 of the repaired rejects is somebody else than line 2 of the list: lines are refused, a phone is not."""
     rejects = tmp_path / "rejects.csv"
     assert zns(run, customers, "--rejects", str(rejects)).returncode == 0
@@ -150,7 +152,7 @@ def test_a_line_of_two_lists_names_nobody(run: Run, emulator: Emulator, customer
     assert twice == ["0901000000", "0901999998"]
 
 
-def test_one_phone_with_two_rows_is_told_apart_by_its_key(run: Run, emulator: Emulator, tmp_path: Path) -> None:
+def test_resend_of_a_phone_with_two_rows_requires_the_row_key(run: Run, emulator: Emulator, tmp_path: Path) -> None:
     """With a key column a person may have two messages in a run."""
     path = tmp_path / "orders.csv"
     path.write_text(f"{HEADER},order\n0901888484,A,s,c,d,A1\n0901888484,A,s,c,d,A2\n", "utf-8")
@@ -178,7 +180,7 @@ def test_one_phone_with_two_rows_is_told_apart_by_its_key(run: Run, emulator: Em
         ((), "Say which rows"),
     ],
 )
-def test_who_is_not_there_releases_nobody(
+def test_resend_with_an_unmatched_or_invalid_selector_releases_no_row(
     run: Run, emulator: Emulator, customers: Path, names: tuple[str, ...], words: str
 ) -> None:
     """A slip in one name, and the others are not released either."""
@@ -190,7 +192,7 @@ def test_who_is_not_there_releases_nobody(
 
 
 @pytest.mark.in_turn
-def test_a_phone_is_found_in_a_ledger_without_phones(run: Run, emulator: Emulator, customers: Path) -> None:
+def test_resend_by_phone_works_in_a_ledger_with_hashed_phones(run: Run, emulator: Emulator, customers: Path) -> None:
     """By its hash; with another secret nobody is found, and it says why."""
     assert zns(run, customers, ESMS_LEDGER_SECRET="a long secret").returncode == 0
     again = ("resend", "march", "--reason", "asked for", "--even-accepted", "--phone", "0901000001")
@@ -201,7 +203,7 @@ def test_a_phone_is_found_in_a_ledger_without_phones(run: Run, emulator: Emulato
 
 
 @pytest.mark.in_turn
-def test_ledger_export_accounts_for_every_row(run: Run, emulator: Emulator, customers: Path) -> None:
+def test_ledger_export_lists_every_message_id(run: Run, emulator: Emulator, customers: Path) -> None:
     """One line a row, with the message id that the gateway has."""
     assert zns(run, customers).returncode == 0
     rows = list(csv.DictReader(run("ledger", "export", "march").stdout.splitlines()))
@@ -222,7 +224,7 @@ def test_ledger_export_accounts_for_every_row(run: Run, emulator: Emulator, cust
         (("--price", "much"), "price"),
     ],
 )
-def test_bad_input_is_one_line_and_nothing_is_sent(
+def test_invalid_campaign_options_give_one_line_error_without_sending(
     run: Run, emulator: Emulator, customers: Path, more: tuple[str, ...], fragment: str
 ) -> None:
     """Wrong columns, template, run key or ledger are alerted before the first message."""
@@ -232,7 +234,7 @@ def test_bad_input_is_one_line_and_nothing_is_sent(
 
 
 @pytest.mark.in_turn
-def test_other_content_under_the_same_key_is_refused(run: Run, emulator: Emulator, customers: Path) -> None:
+def test_changed_content_under_the_same_row_key_is_rejected(run: Run, emulator: Emulator, customers: Path) -> None:
     """A changed row is an error that names its line, and not a second message."""
     assert zns(run, customers).returncode == 0
     customers.write_text(
@@ -243,7 +245,7 @@ def test_other_content_under_the_same_key_is_refused(run: Run, emulator: Emulato
 
 
 @pytest.mark.in_turn
-def test_a_sandbox_run_is_told_apart_and_keeps_nobody_from_the_real_one(
+def test_sandbox_run_has_its_own_run_key_and_does_not_block_the_real_run(
     run: Run, emulator: Emulator, customers: Path
 ) -> None:
     """Checked by the gateway, delivered to nobody, and under a run key of its own in the ledger."""
@@ -255,7 +257,9 @@ def test_a_sandbox_run_is_told_apart_and_keeps_nobody_from_the_real_one(
 
 
 @pytest.mark.in_turn
-def test_a_secret_keeps_phones_out_of_the_ledger(run: Run, emulator: Emulator, customers: Path, tmp_path: Path) -> None:
+def test_ledger_secret_keeps_phones_out_of_the_ledger_file(
+    run: Run, emulator: Emulator, customers: Path, tmp_path: Path
+) -> None:
     """With ESMS_LEDGER_SECRET no phone stands in the file, resuming works, and another secret is noticed."""
     assert zns(run, customers, ESMS_LEDGER_SECRET="a long secret").returncode == 0
     for file in tmp_path.glob("ledger.sqlite*"):
@@ -265,7 +269,7 @@ def test_a_secret_keeps_phones_out_of_the_ledger(run: Run, emulator: Emulator, c
     assert sum(emulator.deliveries_by_phone().values()) == 1200
 
 
-def test_another_key_column_under_the_same_run_key_is_refused(run: Run, emulator: Emulator, customers: Path) -> None:
+def test_changed_key_column_under_the_same_run_key_is_rejected(run: Run, emulator: Emulator, customers: Path) -> None:
     """The same rows under other keys would be sent again."""
     assert zns(run, customers).returncode == 0
     assert_one_clear_line(zns(run, customers, "--key-column", "code"), 2, "another key_column")
@@ -273,7 +277,7 @@ def test_another_key_column_under_the_same_run_key_is_refused(run: Run, emulator
 
 
 @pytest.mark.in_turn
-def test_run_keys_that_look_alike_are_one_run(run: Run, emulator: Emulator, customers: Path) -> None:
+def test_run_keys_are_unicode_normalised(run: Run, emulator: Emulator, customers: Path) -> None:
     """Composed and decomposed letters are the same key; blanks at the ends are refused."""
     assert zns(run, customers, run_key="th\u00e1ng-3").returncode == 0
     assert zns(run, customers, run_key="tha\u0301ng-3").returncode == 0
@@ -282,7 +286,7 @@ def test_run_keys_that_look_alike_are_one_run(run: Run, emulator: Emulator, cust
 
 
 @pytest.mark.in_turn
-def test_at_least_counts_the_rows_that_cannot_be_sent(run: Run, emulator: Emulator, customers: Path) -> None:
+def test_at_least_sets_the_required_share_of_valid_rows(run: Run, emulator: Emulator, customers: Path) -> None:
     """Two of 1 202 rows are bad: too many for all of them, which is what nobody said otherwise, enough for 0.99."""
     assert_one_clear_line(zns(run, customers, "--at-least", "1"), 2, "2 of 1,202 rows cannot be sent", "sent nothing")
     assert emulator.message_count == 0
@@ -290,7 +294,9 @@ def test_at_least_counts_the_rows_that_cannot_be_sent(run: Run, emulator: Emulat
 
 
 @pytest.mark.in_turn
-def test_a_saved_plan_is_binding(run: Run, emulator: Emulator, customers: Path, tmp_path: Path) -> None:
+def test_send_is_rejected_when_the_list_differs_from_the_saved_plan(
+    run: Run, emulator: Emulator, customers: Path, tmp_path: Path
+) -> None:
     """The list grows after the plan was approved: refused in a line that says so, and nothing is sent."""
     saved = tmp_path / "plan.json"
     assert zns(run, customers, "--plan", "--save-plan", str(saved)).returncode == 0
@@ -307,7 +313,9 @@ def test_a_saved_plan_is_binding(run: Run, emulator: Emulator, customers: Path, 
 
 
 @pytest.mark.in_turn
-def test_the_resume_of_a_run_whose_time_is_over(run: Run, emulator: Emulator, customers: Path) -> None:
+def test_past_send_time_is_rejected_for_a_new_run_and_ignored_on_resume(
+    run: Run, emulator: Emulator, customers: Path
+) -> None:
     """The same command with the same --at: a mistake where nothing was sent, else the rest goes out at once."""
     past = ("--at", "2020-01-01 08:00")
     assert_one_clear_line(zns(run, customers, *past), 2, "--at", "lies in the past")
@@ -321,7 +329,7 @@ def test_the_resume_of_a_run_whose_time_is_over(run: Run, emulator: Emulator, cu
 
 
 @pytest.mark.in_turn
-def test_a_changed_row_stops_the_others_or_is_skipped(
+def test_changed_row_stops_the_run_unless_conflicts_are_skipped(
     run: Run, emulator: Emulator, customers: Path, tmp_path: Path
 ) -> None:
     """Before anything is sent, though new rows stand before it; the plan counts it, the rejects have it."""
@@ -344,7 +352,7 @@ def test_a_changed_row_stops_the_others_or_is_skipped(
     assert len(emulator.deliveries_by_phone()) == 1700
 
 
-def test_a_day_without_rows(run: Run, emulator: Emulator, tmp_path: Path) -> None:
+def test_empty_source_is_an_error_unless_on_empty_is_skip(run: Run, emulator: Emulator, tmp_path: Path) -> None:
     """An error unless it was expected."""
     path = tmp_path / "quiet.csv"
     path.write_text(HEADER + "\n", "utf-8")
@@ -355,9 +363,7 @@ def test_a_day_without_rows(run: Run, emulator: Emulator, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("moment", ["01/02/2027", "12/2026", "10", "2026", "2020-01-01 08:00"])
-def test_a_time_that_could_be_read_in_two_ways_is_refused(
-    run: Run, emulator: Emulator, customers: Path, moment: str
-) -> None:
+def test_ambiguous_or_past_send_time_is_rejected(run: Run, emulator: Emulator, customers: Path, moment: str) -> None:
     """ISO only, and not in the past."""
     assert_one_clear_line(zns(run, customers, "--at", moment), 2, "--at")
     assert list(emulator.messages()) == []
@@ -369,7 +375,7 @@ def sms(run: Run, source: object, *more: str, text: str = "Chào {CUSTOMER_name}
 
 
 @pytest.mark.in_turn
-def test_an_sms_to_each_row(run: Run, emulator: Emulator, tmp_path: Path) -> None:
+def test_send_sms_channel_supports_plan_send_and_resume(run: Run, emulator: Emulator, tmp_path: Path) -> None:
     """Plan, send, resume and ledger as of a ZNS; the plan shows a message and what makes it dear."""
     path = tmp_path / "people.csv"
     rows = [f"09018884{n},Chị Hương {n},KH{n}" for n in range(10, 40)]
@@ -388,7 +394,7 @@ def test_an_sms_to_each_row(run: Run, emulator: Emulator, tmp_path: Path) -> Non
     assert_one_clear_line(sms(run, path, text="Chao {code"), 2, "belongs to no")
 
 
-def test_the_short_form_takes_a_list_too(run: Run, emulator: Emulator, tmp_path: Path) -> None:
+def test_send_sms_short_form_and_advertising_accept_a_list(run: Run, emulator: Emulator, tmp_path: Path) -> None:
     """`send-sms SOURCE` is `send sms SOURCE`, plain on request; advertising is one text for all."""
     path = tmp_path / "people.csv"
     path.write_text("\n".join(("phone,ten", *(f"09018884{n},Hà {n}" for n in range(10, 45)))), "utf-8")
@@ -402,7 +408,7 @@ def test_the_short_form_takes_a_list_too(run: Run, emulator: Emulator, tmp_path:
     assert set(emulator.deliveries_by_phone().values()) == {2}
 
 
-def test_rules_are_set_by_the_words_of_the_pages(run: Run, emulator: Emulator, tmp_path: Path) -> None:
+def test_guard_rules_can_be_overridden_with_a_reason(run: Run, emulator: Emulator, tmp_path: Path) -> None:
     """Policies and rules in lower case, as everywhere; what is refused goes out where it is overridden, on record."""
     path = tmp_path / "people.csv"
     path.write_text("\n".join(("phone", *(f"09018884{n}" for n in range(10, 45)))), "utf-8")

@@ -47,7 +47,7 @@ def wait_for_messages(emulator: Emulator) -> None:
         ([signal.SIGINT], 130, "interrupted"),
     ],
 )
-def test_what_is_under_way_is_settled(
+def test_termination_signal_settles_rows_under_way_and_rerun_resumes(
     esms: Esms, emulator: Emulator, base_url: str, tmp_path: Path, numbers: list[int], code: int, words: str
 ) -> None:
     """No row stays claimed or in doubt, one line says what to do, and the same command sends the rest."""
@@ -70,7 +70,7 @@ def test_what_is_under_way_is_settled(
 
 
 @pytest.mark.in_turn
-def test_what_is_ignored_stays_ignored(esms: Esms, emulator: Emulator, base_url: str, tmp_path: Path) -> None:
+def test_hangup_is_ignored_under_nohup(esms: Esms, emulator: Emulator, base_url: str, tmp_path: Path) -> None:
     """Under nohup a terminal may be closed."""
     emulator.faults.add("send_zns_bulk", slow(0.05), every=1)
     sending = start(esms, base_url, tmp_path, hangup=False)

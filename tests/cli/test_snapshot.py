@@ -12,7 +12,7 @@ from esms_connectors.emulator import Emulator
 
 
 @pytest.mark.in_turn
-def test_a_snapshot_of_the_account(run: Run, emulator: Emulator, tmp_path: Path) -> None:
+def test_snapshot_loads_account_tables_into_the_warehouse(run: Run, emulator: Emulator, tmp_path: Path) -> None:
     """For people and for machines; an unknown table is one line, and nothing is made."""
     into = f"duckdb:///{tmp_path / 'esms.duckdb'}"
     emulator.set_balance(777)

@@ -64,7 +64,7 @@ COMMANDS = {
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("name", COMMANDS)
-def test_what_is_shown_is_shown_as_text(run: Run, ledger: str, name: str) -> None:
+def test_control_characters_and_markup_are_shown_as_text(run: Run, ledger: str, name: str) -> None:
     """No control character comes out, no mark-up of a value takes effect; for machines it is the value itself."""
     done = run(*COMMANDS[name])
     assert done.returncode == 0, done.stderr
@@ -79,7 +79,7 @@ def test_what_is_shown_is_shown_as_text(run: Run, ledger: str, name: str) -> Non
 
 
 @pytest.mark.in_turn
-def test_a_report_shows_text(run: Run, tmp_path: Path) -> None:
+def test_report_and_sql_output_contain_no_control_characters(run: Run, tmp_path: Path) -> None:
     into = f"duckdb:///{tmp_path}/esms.duckdb"
     assert run("pull", "--from", "today", "--into", into).returncode == 0
     query = "SELECT campaign FROM esms_sent_messages"
@@ -91,14 +91,14 @@ def test_a_report_shows_text(run: Run, tmp_path: Path) -> None:
     assert SHOWN in done.stdout
 
 
-def test_errors_show_text(run: Run) -> None:
+def test_errors_contain_no_control_characters(run: Run) -> None:
     """What the caller gave comes back in the error, as text."""
     done = run("ledger", "show", "x" + HOSTILE)
     assert done.returncode != 0
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", done.stderr)
 
 
-def test_no_command_writes_past_the_two_ways_out() -> None:
+def test_commands_print_only_through_the_escaping_functions() -> None:
     """`click.echo` and rich's own console would let through what this page is about."""
     folder = Path(__file__).parents[2] / "esms_connectors" / "cli"
     for path in folder.glob("*.py"):

@@ -31,14 +31,14 @@ sys.exit(not is_so.get(setting, all(0 <= seconds - begins < 1800 for seconds in 
 """
 
 
-def test_each_day_has_its_setting_and_each_setting_its_day() -> None:
+def test_every_available_setting_is_assigned_to_one_day() -> None:
     """Of those that can run here."""
     possible = [setting.name for setting in settings(NOW) if not setting.missing()]
     of_days = [chosen([OF_THE_DAY], NOW + timedelta(days=day))[0].name for day in range(len(possible))]
     assert sorted(of_days) == sorted(possible)
 
 
-def test_a_setting_that_does_not_exist_is_one_line() -> None:
+def test_unknown_setting_gives_one_line_error() -> None:
     """With those that do."""
     with pytest.raises(SystemExit, match=r"^There is no setting next-year\. Known: before-midnight, .*of-the-day\.$"):
         chosen(["next-year"], NOW)
@@ -48,7 +48,7 @@ def test_a_setting_that_does_not_exist_is_one_line() -> None:
 @pytest.mark.slow
 # Another time is made in one way, whichever it is.
 @pytest.mark.parametrize("name", ["before-midnight", "new-york", "c-locale", "guest", "background", "shuffled"])
-def test_a_program_finds_itself_there(name: str) -> None:
+def test_program_and_its_children_run_in_the_setting(name: str) -> None:
     """So does what it starts. Where something is missing, it says what."""
     [setting] = chosen([name], datetime.now(UTC))
     if setting.missing():
@@ -60,7 +60,7 @@ def test_a_program_finds_itself_there(name: str) -> None:
 
 @pytest.mark.in_turn
 @pytest.mark.slow
-def test_other_runs_keep_their_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_temporary_folders_of_other_runs_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Their locks are two years old there."""
     [setting] = chosen(["two-years-ahead"], datetime.now(UTC))
     if setting.missing():
@@ -81,7 +81,7 @@ def test_other_runs_keep_their_folders(tmp_path: Path, monkeypatch: pytest.Monke
     assert [folder.name for folder in folders if not folder.is_dir()] == []
 
 
-def test_what_can_run_nowhere_is_left_out_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_setting_reports_its_missing_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the programs it takes."""
     monkeypatch.setattr("elsewhere.shutil.which", lambda name: None)
     assert "unshare, gcc" in Setting("later", "another time", begins=NOW).missing()

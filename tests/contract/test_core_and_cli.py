@@ -162,21 +162,21 @@ def cli(esms: EsmsAtNoon) -> Front:
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
-def test_core(case: Case, world: World) -> None:
+def test_core_matches_the_contract_cases(case: Case, world: World) -> None:
     """The values in the table are right."""
     check(case, world, core)
 
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
-def test_cli(case: Case, world: World, cli: Callable[[World, Order], Answer]) -> None:
+def test_cli_matches_the_contract_cases(case: Case, world: World, cli: Callable[[World, Order], Answer]) -> None:
     """The command line does the same."""
     check(case, world, cli)
 
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("case", CHAINS, ids=[case.name for case in CHAINS])
-def test_chains_by_core(case: ChainCase, world: World) -> None:
+def test_core_matches_the_chain_cases(case: ChainCase, world: World) -> None:
     """A fallback does what the table says."""
 
     def core(world: World, order: ChainOrder) -> Answer:
@@ -201,7 +201,7 @@ def test_chains_by_core(case: ChainCase, world: World) -> None:
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("case", CHAINS, ids=[case.name for case in CHAINS])
-def test_chains_by_cli(case: ChainCase, world: World, esms: EsmsAtNoon) -> None:
+def test_cli_matches_the_chain_cases(case: ChainCase, world: World, esms: EsmsAtNoon) -> None:
     """`--else` does the same."""
 
     def cli(world: World, order: ChainOrder) -> Answer:
@@ -216,7 +216,7 @@ def test_chains_by_cli(case: ChainCase, world: World, esms: EsmsAtNoon) -> None:
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("case", LISTS, ids=[case.name for case in LISTS])
-def test_lists_by_cli(case: ListCase, world: World, esms: EsmsAtNoon) -> None:
+def test_cli_matches_the_list_cases(case: ListCase, world: World, esms: EsmsAtNoon) -> None:
     """The arguments of the core, as options."""
     flags = {"--template": TEMPLATE_ID, "--oa": OA_ID, "--params": PARAMS, "--run-key": "r", "--ledger": world.ledger}
     words = [f"{name}={value}" for name, value in flags.items()]
@@ -229,7 +229,7 @@ def test_lists_by_cli(case: ListCase, world: World, esms: EsmsAtNoon) -> None:
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("case", LISTS, ids=[case.name for case in LISTS])
-def test_lists_by_core(case: ListCase, world: World) -> None:
+def test_core_matches_the_list_cases(case: ListCase, world: World) -> None:
     """With the arguments the people are reached."""
     path = case.make(world.folder)
     credentials = Credentials(DEMO_API_KEY, DEMO_SECRET_KEY)
@@ -241,7 +241,7 @@ def test_lists_by_core(case: ListCase, world: World) -> None:
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("spelling", SPELLINGS)
-def test_alerts_by_core(spelling: str, world: World) -> None:
+def test_core_alerts_each_phone_once(spelling: str, world: World) -> None:
     """Two people, one message each."""
     with EsmsClient(Credentials(DEMO_API_KEY, DEMO_SECRET_KEY), base_url=world.server.base_url) as client:
         event = AlertEvent(("nightly", "run 1"), "failed")
@@ -251,7 +251,7 @@ def test_alerts_by_core(spelling: str, world: World) -> None:
 
 
 @pytest.mark.in_turn(every=3)
-def test_statements_by_core(clock: RealClock, tmp_path: Path) -> None:
+def test_core_matches_the_statement_cases(clock: RealClock, tmp_path: Path) -> None:
     """The values in the table are right."""
 
     def core(address: str, month: str | None, invoice: str | None) -> Answer:
@@ -269,7 +269,7 @@ def test_statements_by_core(clock: RealClock, tmp_path: Path) -> None:
     check_statements(tmp_path, core)
 
 
-def test_statements_by_cli(esms: EsmsAtNoon, tmp_path: Path) -> None:
+def test_cli_matches_the_statement_cases(esms: EsmsAtNoon, tmp_path: Path) -> None:
     """`esms statement` does the same; it has no month of its own."""
 
     def cli(address: str, month: str | None, invoice: str | None) -> Answer:

@@ -131,7 +131,7 @@ def sent(client: EsmsClient, receiver: Server, number: int = 0) -> str:
     return done.message_id
 
 
-def test_a_message_that_arrives_is_reported(
+def test_delivered_message_is_confirmed_and_reported_once(
     gateway: Emulator, client: EsmsClient, receiver: Server, reports: list[Confirmed]
 ) -> None:
     """The gateway calls, it is looked up, and it is told once; no number is told or logged."""
@@ -143,7 +143,7 @@ def test_a_message_that_arrives_is_reported(
     assert receiver.logged == ["/esms/*** b'/esms/***' b''"]
 
 
-def test_many_are_looked_up_together(
+def test_many_callbacks_are_looked_up_in_batches(
     gateway: Emulator, client: EsmsClient, receiver: Server, reports: list[Confirmed]
 ) -> None:
     """ZNS of one OA: a call for 200 of them, not 200 calls."""
@@ -155,7 +155,7 @@ def test_many_are_looked_up_together(
     assert gateway.call_count("get_callback_data") + gateway.call_count("get_send_status") < 20
 
 
-def test_a_callback_is_not_believed(
+def test_forged_callback_is_not_reported(
     gateway: Emulator, client: EsmsClient, receiver: Server, reports: list[Confirmed]
 ) -> None:
     """It says delivered, of a message that is on its way and of one that never was: nothing is told of either."""
@@ -170,7 +170,7 @@ def test_a_callback_is_not_believed(
     assert until(lambda: reports) == [Confirmed((message_id,), {"delivered": 1})]
 
 
-def test_what_lags_behind_its_callback_is_looked_at_again(
+def test_status_lagging_behind_its_callback_is_polled_again(
     gateway: Emulator, client: EsmsClient, receiver: Server, reports: list[Confirmed]
 ) -> None:
     """The first look finds it on its way, the second one delivered."""
@@ -181,7 +181,7 @@ def test_what_lags_behind_its_callback_is_looked_at_again(
     assert until(lambda: reports) == [Confirmed((message_id,), {"failed": 1}, (message_id,))]
 
 
-def test_a_report_that_comes_twice_is_told_once(
+def test_repeated_callback_is_reported_once(
     gateway: Emulator, client: EsmsClient, receiver: Server, reports: list[Confirmed]
 ) -> None:
     """The gateway repeats itself, by its own words up to five times."""
@@ -194,7 +194,7 @@ def test_a_report_that_comes_twice_is_told_once(
     assert (len(reports), gateway.call_count("get_send_status")) == (1, 1)
 
 
-def test_an_outage_of_the_gateway_loses_no_report(
+def test_gateway_outage_loses_no_report(
     gateway: Emulator,
     client: EsmsClient,
     receiver: Server,
@@ -211,7 +211,7 @@ def test_an_outage_of_the_gateway_loses_no_report(
     assert "Traceback" not in caplog.text
 
 
-def test_a_report_that_cannot_be_told_is_told_later(
+def test_failed_report_handler_is_retried(
     gateway: Emulator, client: EsmsClient, make_client: Callable[..., EsmsClient]
 ) -> None:
     """Whoever is told has troubles of his own at times."""
@@ -243,13 +243,15 @@ def test_a_report_that_cannot_be_told_is_told_later(
         ("/esms/callback/\u1ea1", "GET"),
     ],
 )
-def test_anything_else_is_not_found(confirmations: Confirmations, target: str, method: str) -> None:
+def test_invalid_callback_requests_get_404_and_are_masked(
+    confirmations: Confirmations, target: str, method: str
+) -> None:
     """And whatever was asked for stands in no log, since it may be the address with a mistake in it."""
     status, scope = ask(CallbackReceiver(TOKEN, confirmations), target, method)
     assert (status, scope["path"], scope["query_string"]) == (404, "/esms/***", b"")
 
 
-def test_a_full_memory_sends_the_gateway_away(make_client: Callable[..., EsmsClient]) -> None:
+def test_full_queue_answers_503(make_client: Callable[..., EsmsClient]) -> None:
     """With 503, so that it comes again."""
     confirmations = Confirmations(make_client, lambda _: None, gather_seconds=60, capacity=2)
     receiver = CallbackReceiver(TOKEN, confirmations)
@@ -275,13 +277,13 @@ def test_a_full_memory_sends_the_gateway_away(make_client: Callable[..., EsmsCli
         ("&".join(f"x{number}=1" for number in range(200)), None),
     ],
 )
-def test_only_the_id_and_the_oa_are_read(query: str, expected: Callback | None) -> None:
+def test_callback_query_yields_only_message_id_and_oa_id(query: str, expected: Callback | None) -> None:
     """In every spelling that is known; what is no id is none."""
     assert read_callback(query) == expected
 
 
 @pytest.mark.parametrize("fault", [None, code("789"), code("99")])
-def test_one_made_up_oa_costs_the_others_nothing(gateway: Emulator, client: EsmsClient, fault: Any) -> None:
+def test_unknown_oa_does_not_affect_other_callbacks(gateway: Emulator, client: EsmsClient, fault: Any) -> None:
     """What cannot be asked by OA is asked one by one, and an id that is refused stands for itself."""
     real = [gateway.insert_message(phone=f"0904{number:06d}", send_status=5, send_result=1) for number in range(2)]
     if fault is not None:
@@ -291,14 +293,14 @@ def test_one_made_up_oa_costs_the_others_nothing(gateway: Emulator, client: Esms
     assert confirm(client, batch).message_ids == tuple(real)
 
 
-def test_wrong_keys_are_no_answer(gateway: Emulator, client: EsmsClient) -> None:
+def test_wrong_credentials_raise_authentication_error(gateway: Emulator, client: EsmsClient) -> None:
     """Nothing is concluded about any message."""
     gateway.faults.add("get_send_status", code("101"), probability=1.0)
     with pytest.raises(AuthenticationError):
         confirm(client, [Callback("any")])
 
 
-def test_a_batch_of_advertising_counts_its_receivers(gateway: Emulator, client: EsmsClient) -> None:
+def test_advertising_batch_counts_all_receivers(gateway: Emulator, client: EsmsClient) -> None:
     """One id stands for all of them."""
     phones = [f"0903{number:06d}" for number in range(30)]
     done = client.send_advertising_sms(phones, "Khuyen mai", DEMO_BRANDNAME)
@@ -315,7 +317,7 @@ def test_a_batch_of_advertising_counts_its_receivers(gateway: Emulator, client: 
 
 
 @pytest.mark.parametrize("token", ["", "short", "with/slash/in/the/token", "with blank in the token"])
-def test_a_token_that_protects_nothing_is_refused(confirmations: Confirmations, token: str) -> None:
+def test_weak_or_malformed_token_is_rejected(confirmations: Confirmations, token: str) -> None:
     """In one line that says what it must be."""
     with pytest.raises(ConfigurationError, match="16 letters"):
         CallbackReceiver(token, confirmations)

@@ -90,7 +90,7 @@ def send_zns(client: EsmsClient, ledger: Ledger, count: int, run_key: str = "mar
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_run_is_awaited_by_its_campaign(
+def test_run_delivery_is_polled_by_campaign(
     gateway: Emulator, client: EsmsClient, ledger: Ledger, clock: Callable[[], DateTime]
 ) -> None:
     """First none is final, then all are; other messages of the same hour do not count."""
@@ -110,7 +110,7 @@ def test_a_run_is_awaited_by_its_campaign(
     "echo", [{"campaign_echo": "upper"}, {"campaign_echo": "empty"}, {"id_echo": "upper"}], ids=str
 )
 @pytest.mark.parametrize("count", [10, 40])
-def test_messages_that_come_back_in_another_spelling_are_awaited(
+def test_altered_campaign_or_id_echo_is_matched(
     gateway: Emulator,
     client: EsmsClient,
     ledger: Ledger,
@@ -136,7 +136,7 @@ def test_messages_that_come_back_in_another_spelling_are_awaited(
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("listed_by", ["created", "sent"])
-def test_a_scheduled_run_is_awaited_by_whatever_time_it_is_listed(
+def test_scheduled_run_is_found_by_creation_or_send_time(
     gateway: Emulator, client: EsmsClient, ledger: Ledger, clock: Callable[[], DateTime], listed_by: str
 ) -> None:
     gateway.quirks.listed_by = listed_by
@@ -148,7 +148,7 @@ def test_a_scheduled_run_is_awaited_by_whatever_time_it_is_listed(
 
 
 @pytest.mark.in_turn(every=3)
-def test_rows_answered_124_are_awaited_too(
+def test_rows_accepted_with_code_124_are_polled(
     gateway: Emulator, client: EsmsClient, ledger: Ledger, clock: Callable[[], DateTime]
 ) -> None:
     """A lost answer leaves accepted rows without a message id; the campaign finds them."""
@@ -160,7 +160,7 @@ def test_rows_answered_124_are_awaited_too(
 
 
 @pytest.mark.in_turn(every=3)
-def test_what_is_final_and_closed_is_not_read_again(
+def test_final_windows_are_not_queried_again(
     gateway: Emulator, client: EsmsClient, ledger: Ledger, clock: Callable[[], DateTime]
 ) -> None:
     """Two campaigns of one run, an hour apart: once the first hour is final, only the second is read."""
@@ -178,7 +178,7 @@ def test_what_is_final_and_closed_is_not_read_again(
     assert DeliveryGoal().judge(poller.poll(client, now=clock())) is Verdict.REACHED
 
 
-def test_a_few_ids_are_asked_one_by_one_and_final_ones_not_again(gateway: Emulator, client: EsmsClient) -> None:
+def test_few_ids_are_queried_individually_until_final(gateway: Emulator, client: EsmsClient) -> None:
     """An id of the gateway's costs a call until it is final."""
     sent = [client.send_customer_care_sms(f"090100000{n}", "xin chao", DEMO_BRANDNAME).message_id for n in range(3)]
     poller = DeliveryPoller(target_of_ids([one for one in sent if one]))
@@ -191,7 +191,7 @@ def test_a_few_ids_are_asked_one_by_one_and_final_ones_not_again(gateway: Emulat
     assert poller.queries() == []
 
 
-def test_many_ids_with_a_window_are_looked_up_in_the_sent_data(
+def test_many_ids_with_a_window_are_queried_through_sent_data(
     gateway: Emulator, client: EsmsClient, ledger: Ledger, clock: Callable[[], DateTime]
 ) -> None:
     """300 ids cost a page or two, not 300 calls."""
@@ -204,7 +204,7 @@ def test_many_ids_with_a_window_are_looked_up_in_the_sent_data(
     assert gateway.call_count("get_send_status") == 0
 
 
-def test_many_ids_of_an_oa_are_asked_for_by_report(gateway: Emulator, client: EsmsClient, ledger: Ledger) -> None:
+def test_many_ids_of_an_oa_are_queried_through_reports(gateway: Emulator, client: EsmsClient, ledger: Ledger) -> None:
     """200 ids a call; the few without a report are asked for by status."""
     send_zns(client, ledger, 250, callback_url="https://example.test/dlr")
     gateway.advance(60)
@@ -215,7 +215,7 @@ def test_many_ids_of_an_oa_are_asked_for_by_report(gateway: Emulator, client: Es
     assert gateway.call_count("get_callback_data") == 2
 
 
-def test_one_id_of_advertising_stands_for_its_whole_batch(
+def test_advertising_id_covers_its_whole_batch(
     gateway: Emulator, client: EsmsClient, ledger: Ledger, clock: Callable[[], DateTime]
 ) -> None:
     """Forty people under one id; they are target as forty."""
@@ -227,7 +227,7 @@ def test_one_id_of_advertising_stands_for_its_whole_batch(
     assert poller.poll(client).delivered == 40
 
 
-def test_the_target_survives_json(client: EsmsClient, ledger: Ledger) -> None:
+def test_target_round_trips_through_json(client: EsmsClient, ledger: Ledger) -> None:
     """A trigger gets it as plain data."""
     send_zns(client, ledger, 3)
     target = target_of_run(ledger, "march")
@@ -235,7 +235,7 @@ def test_the_target_survives_json(client: EsmsClient, ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize("progress", [Progress(failed_share=1.0, rejected_share=0.0)])
-def test_too_many_failures_end_the_wait_early(
+def test_unreachable_goal_ends_the_wait_early(
     gateway: Emulator, client: EsmsClient, ledger: Ledger, clock: Callable[[], DateTime]
 ) -> None:
     """95 % cannot arrive any more: that is said at once, with the ids of those that failed."""
@@ -255,7 +255,7 @@ def test_too_many_failures_end_the_wait_early(
 
 
 @pytest.mark.parametrize("progress", [Progress(failed_share=0.0, rejected_share=0.0, never_final_share=1.0)])
-def test_the_deadline_is_absolute(
+def test_wait_times_out_at_the_absolute_deadline(
     gateway: Emulator, client: EsmsClient, ledger: Ledger, clock: Callable[[], DateTime]
 ) -> None:
     """Messages without a last report end in a timeout that says how far it came; the last sleep ends with it."""
@@ -274,7 +274,7 @@ def test_the_deadline_is_absolute(
     assert slept == pytest.approx([60, 60, 30], abs=1)
 
 
-def test_a_gateway_that_fails_for_a_while_is_borne(
+def test_temporary_gateway_failures_are_retried_with_backoff(
     gateway: Emulator, client: EsmsClient, ledger: Ledger, clock: Callable[[], DateTime]
 ) -> None:
     """Three looks in a row bring nothing, the waits grow, the fourth is answered."""
@@ -293,7 +293,7 @@ def test_a_gateway_that_fails_for_a_while_is_borne(
     assert slept == [60, 120, 240]
 
 
-def test_patience_ends_with_its_budget_and_at_once_for_what_will_not_go_away() -> None:
+def test_backoff_raises_after_max_failures_and_at_once_for_wrong_credentials() -> None:
     """Two failures in a row are borne, the third is raised; wrong keys are raised at once."""
     backoff = PollBackoff(poll_seconds=10, max_failures=3)
     lost = OutcomeUnknownError("no answer", retryable=True)
@@ -306,7 +306,7 @@ def test_patience_ends_with_its_budget_and_at_once_for_what_will_not_go_away() -
     assert backoff.after_failure(lost) == 10
 
 
-def test_wrong_keys_end_the_wait(
+def test_wrong_credentials_end_the_wait(
     client: EsmsClient, make_client: Callable[..., EsmsClient], ledger: Ledger, clock: Callable[[], DateTime]
 ) -> None:
     """And not after ten tries."""
@@ -327,7 +327,9 @@ def test_wrong_keys_end_the_wait(
         (0.95, 0, 6, Verdict.UNREACHABLE),
     ],
 )
-def test_the_goal_is_exact_at_its_edge(share: float | None, delivered: int, failed: int, verdict: Verdict) -> None:
+def test_delivery_goal_is_exact_at_its_threshold(
+    share: float | None, delivered: int, failed: int, verdict: Verdict
+) -> None:
     """95 of 100 are 95 %, 94 are not."""
     from esms_connectors.delivery.polling import DeliveryCounts
 
@@ -336,20 +338,20 @@ def test_the_goal_is_exact_at_its_edge(share: float | None, delivered: int, fail
 
 
 @pytest.mark.parametrize("ids", [[], [""], "F1E2D3C4", ["a"] * 1 + [None], [f"id-{n}" for n in range(5001)]])
-def test_ids_that_cannot_be_awaited_are_refused(ids: object) -> None:
+def test_invalid_or_too_many_message_ids_are_rejected(ids: object) -> None:
     """None, an empty one (124 has none), one text, too many."""
     with pytest.raises(InvalidRequestError):
         target_of_ids(ids)
 
 
 @pytest.mark.parametrize("share", [0, -1, 1.1, 95])
-def test_a_share_is_no_percentage(share: float) -> None:
+def test_invalid_delivered_share_is_rejected(share: float) -> None:
     """95 is refused, 0.95 is meant."""
     with pytest.raises(InvalidRequestError, match=r"0\.95"):
         DeliveryGoal(delivered_share=share)
 
 
-def test_a_run_of_which_nothing_went_out_cannot_be_awaited(ledger: Ledger) -> None:
+def test_unknown_or_empty_run_is_rejected(ledger: Ledger) -> None:
     """Neither an unknown run nor an empty one."""
     with pytest.raises(InvalidRequestError, match="no run"):
         target_of_run(ledger, "never-begun")
@@ -358,7 +360,7 @@ def test_a_run_of_which_nothing_went_out_cannot_be_awaited(ledger: Ledger) -> No
         target_of_run(ledger, "empty")
 
 
-def test_advertising_is_never_looked_up_by_row() -> None:
+def test_advertising_ids_are_queried_by_status_only() -> None:
     """One of its ids stands for many rows: a listed one would not mean that all of them are there."""
     target = target_of_ids(
         [f"id-{n}" for n in range(50)], sent_after=NOON, sent_before=NOON.add(hours=1), sms_types=[SmsType.ADVERTISING]

@@ -19,7 +19,7 @@ from esms_connectors.gateway.errors import ConfigurationError
 ROOT = Path(__file__).parents[2]
 
 
-def test_two_journeys_do_not_share_a_folder(tmp_path: Path) -> None:
+def test_second_demo_in_the_same_folder_is_rejected(tmp_path: Path) -> None:
     """Nor does one share it with `esms demo`."""
     with (
         claim_folder(tmp_path, []),
@@ -40,7 +40,7 @@ def test_two_journeys_do_not_share_a_folder(tmp_path: Path) -> None:
         (sys.executable, "lacks {package}"),
     ],
 )
-def test_a_program_that_is_no_python_with_the_orchestrator_is_one_line(
+def test_unsuitable_python_for_an_orchestrator_gives_one_line_error(
     tmp_path: Path, option: str, program: str, problem: str
 ) -> None:
     """It says what is expected, before any server is started and any file is made."""
@@ -56,7 +56,7 @@ def test_a_program_that_is_no_python_with_the_orchestrator_is_one_line(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_migration_that_hangs_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hanging_migration_gives_timeout_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A TimeoutError as from the other steps of a start, which the command line tells without a traceback."""
     hangs = tmp_path / "python"
     hangs.write_text("#!/bin/sh\nexec sleep 60\n")
@@ -69,7 +69,7 @@ def test_a_migration_that_hangs_is_one_line(tmp_path: Path, monkeypatch: pytest.
     deployment.stop()
 
 
-def test_servers_end_also_when_ending_them_is_interrupted(tmp_path: Path) -> None:
+def test_interrupted_shutdown_still_stops_all_servers(tmp_path: Path) -> None:
     """A second Ctrl-C, while a server takes its time, leaves none of them behind."""
     processes = Processes(tmp_path, os.environ)
     deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"

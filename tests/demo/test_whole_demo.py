@@ -60,7 +60,7 @@ def told(output: Path, chosen: list[str]) -> dict[str, Any]:
     return answer
 
 
-def test_each_sent_to_everybody_once(told: dict[str, Any], chosen: list[str]) -> None:
+def test_each_orchestrator_sends_every_message_once(told: dict[str, Any], chosen: list[str]) -> None:
     """As the gateway counts."""
     assert {one["orchestrator"]: one["messages"] for one in told["campaigns"]} == {
         ORCHESTRATORS[name]: RECIPIENTS for name in chosen
@@ -68,9 +68,7 @@ def test_each_sent_to_everybody_once(told: dict[str, Any], chosen: list[str]) ->
     assert told["most_per_phone"] == 1
 
 
-def test_the_warehouse_has_every_message_and_its_final_state(
-    told: dict[str, Any], output: Path, chosen: list[str]
-) -> None:
+def test_warehouse_has_every_message_in_a_final_state(told: dict[str, Any], output: Path, chosen: list[str]) -> None:
     """All campaigns in one table, nobody left waiting."""
     with duckdb.connect(str(output / "esms.duckdb"), read_only=True) as connection:
         states = dict(connection.execute("SELECT state, count(*) FROM esms_sent_messages GROUP BY 1").fetchall())
@@ -79,7 +77,7 @@ def test_the_warehouse_has_every_message_and_its_final_state(
     assert sum(states.values()) == phones == told["rows_loaded"] == len(chosen) * RECIPIENTS
 
 
-def test_the_report_has_the_same_numbers(told: dict[str, Any], output: Path) -> None:
+def test_all_report_formats_show_the_same_delivered_count(told: dict[str, Any], output: Path) -> None:
     """In English, in Vietnamese and as a spreadsheet."""
     assert [Path(name).name for name in told["reports"]] == ["report.html", "bao-cao.html", "report.xlsx"]
     delivered = sum(one["states"]["delivered"] for one in told["campaigns"])
@@ -89,7 +87,7 @@ def test_the_report_has_the_same_numbers(told: dict[str, Any], output: Path) -> 
     assert delivered in [cell for row in workbook.worksheets[0].iter_rows(values_only=True) for cell in row]
 
 
-def test_nothing_goes_on_running(told: dict[str, Any], output: Path) -> None:
+def test_no_process_is_left_running(told: dict[str, Any], output: Path) -> None:
     """Every server ended with it."""
     processes = subprocess.run(["ps", "axeww"], capture_output=True, text=True, check=True).stdout
     assert not [line for line in processes.splitlines() if str(output) in line and "ps axeww" not in line]

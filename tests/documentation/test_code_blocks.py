@@ -131,7 +131,7 @@ def _every_day_or_in_turn(page: Path) -> Any:
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("page", [_every_day_or_in_turn(page) for page in pages_for("core")])
-def test_a_page_does_what_it_shows(page: Path, console: Console, gateway: Emulator) -> None:
+def test_page_blocks_run_with_the_shown_output(page: Path, console: Console, gateway: Emulator) -> None:
     """Its blocks in their order, as somebody would who has only the page. Nobody gets one campaign twice."""
     for block in runnable(page, "core"):
         run_block(block, console)
@@ -151,7 +151,7 @@ def test_a_page_does_what_it_shows(page: Path, console: Console, gateway: Emulat
 MARKED = [block for page in PAGES for block in blocks_of(page) if block.not_run is not None]
 
 
-def test_the_blocks_that_are_not_run_are_those_that_are_known() -> None:
+def test_blocks_marked_not_run_are_exactly_the_known_ones() -> None:
     """Each with a reason."""
     assert Counter(name_of(block.page) for block in MARKED) == NOT_RUN
     assert all(block.not_run for block in MARKED)
@@ -159,7 +159,7 @@ def test_the_blocks_that_are_not_run_are_those_that_are_known() -> None:
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("block", MARKED, ids=lambda block: block.where)
-def test_a_block_that_is_not_run_is_right_as_far_as_can_be_told(block: Block) -> None:
+def test_block_marked_not_run_passes_static_checks(block: Block) -> None:
     """Commands take these options, extras exist, and dlt knows the settings."""
     if block.language == "console":
         for command in commands_of(block.text):

@@ -35,14 +35,14 @@ def module_name(file: Path) -> str:
     return ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-def test_the_reference_has_every_module_that_says_what_it_offers() -> None:
+def test_reference_covers_every_module_with_public_names() -> None:
     """And each that it shows is there."""
     files = {module_name(file): file for file in (ROOT / "esms_connectors").rglob("*.py")}
     offering = {name for name, file in files.items() if "\n__all__ = " in file.read_text(encoding="utf-8")}
     assert offering - FOR_FRAMEWORKS <= set(PUBLIC) <= set(files)
 
 
-def test_the_reference_has_every_module_that_airflow_is_told_of() -> None:
+def test_reference_covers_every_module_of_the_airflow_provider() -> None:
     """Those have no `__all__`: Airflow's users import classes from where they are."""
     told = provider_info()
     kinds = ("operators", "sensors", "triggers", "hooks")
@@ -63,7 +63,7 @@ def private_names_in(code: str) -> list[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_a_page_uses_public_names_only(page: Path) -> None:
+def test_pages_use_only_public_names(page: Path) -> None:
     """What stands on a page is copied."""
     for block in blocks_of(page) if page in CODE_PAGES else []:
         if block.language == "python":
@@ -71,14 +71,14 @@ def test_a_page_uses_public_names_only(page: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", ["dags_examples", "flows_examples"])
-def test_an_example_uses_public_names_only(folder: str) -> None:
+def test_examples_use_only_public_names(folder: str) -> None:
     """So is an example."""
     for file in (ROOT / folder).rglob("*.py"):
         assert private_names_in(file.read_text(encoding="utf-8")) == [], file
 
 
 @pytest.mark.parametrize("written", [commands_page, operations_page], ids=["commands", "operations"])
-def test_a_generated_page_is_what_the_code_says_of_itself(written: ModuleType) -> None:
+def test_generated_pages_are_up_to_date(written: ModuleType) -> None:
     """`python tests/documentation/commands_page.py` writes it anew, `operations_page.py` the other."""
     assert written.PAGE.read_text(encoding="utf-8") == written.page()
 
@@ -90,7 +90,7 @@ def anchors_of(text: str) -> set[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_lead_to_something_that_is_there(page: Path) -> None:
+def test_links_lead_to_existing_files_and_headings(page: Path) -> None:
     """Files and headings, as GitHub reads them; the site checks its own when it is built."""
     links = [
         str(child.attrs["href"])
@@ -110,7 +110,7 @@ def test_links_lead_to_something_that_is_there(page: Path) -> None:
             assert anchor in anchors_of(target.read_text(encoding="utf-8")), f"{link}: there is no such heading"
 
 
-def test_every_page_is_reached_from_the_first() -> None:
+def test_every_page_is_reachable_from_the_index() -> None:
     """By links, not only by the menu of the site."""
     seen: set[Path] = set()
     waiting = [ROOT / "docs" / "index.md"]

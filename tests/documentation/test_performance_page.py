@@ -22,7 +22,7 @@ def bench() -> ModuleType:
     return module
 
 
-def test_the_page_has_the_figures_of_the_last_run(bench: ModuleType) -> None:
+def test_performance_page_shows_the_figures_of_the_last_run(bench: ModuleType) -> None:
     """`python benchmarks/bench.py --page` writes them."""
     page = bench.PAGE.read_text(encoding="utf-8")
     told = json.loads(bench.FIGURES.read_text(encoding="utf-8"))

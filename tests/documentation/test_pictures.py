@@ -11,7 +11,7 @@ from esms_connectors.gateway import machine_clock
 
 
 @pytest.mark.in_turn(every=3)
-def test_the_pictures_are_those_of_today(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pictures_are_up_to_date_and_show_no_phone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`make pictures` draws them anew. Nobody's number is in any, and nothing is fetched to show them."""
     monkeypatch.setattr(machine_clock, "source", machine_clock.source)
     drawn = make(tmp_path)

@@ -34,20 +34,20 @@ def block(language: str, text: str, output: str | None = None) -> Block:
         (block("", "a = 1\n"), "neither run nor marked"),
     ],
 )
-def test_a_block_that_is_wrong_fails(wrong: Block, words: str, console: Console) -> None:
+def test_invalid_block_fails(wrong: Block, words: str, console: Console) -> None:
     """Whatever it is."""
     with pytest.raises((AssertionError, AttributeError), match=words):
         run_block(wrong, console)
 
 
-def test_what_a_page_leaves_open_may_be_anything() -> None:
+def test_ellipsis_in_expected_output_matches_anything() -> None:
     """And only that; blanks count as one."""
     assert_shown("60 accepted\n… took …\n", "60   accepted\n  took  0.1 s\n", "here")
     with pytest.raises(AssertionError):
         assert_shown("60 accepted", "6 accepted", "here")
 
 
-def test_a_command_ends_where_a_shell_would_end_it() -> None:
+def test_console_commands_are_split_as_a_shell_would() -> None:
     """Continued lines, quotations and here-documents belong to it; what follows is its output."""
     text = "$ one \\\n  --more\nsaid\n$ cat <<'END'\na row\nEND\n$ two 'a\nb'\n"
     assert [(one.text, one.output) for one in commands_of(text)] == [
@@ -57,7 +57,7 @@ def test_a_command_ends_where_a_shell_would_end_it() -> None:
     ]
 
 
-def test_a_mark_belongs_to_the_block_right_below_it(tmp_path: Path) -> None:
+def test_mark_applies_to_the_block_below_and_output_to_the_block_above(tmp_path: Path) -> None:
     """And an output to the block right above it."""
     page = tmp_path / "page.md"
     page.write_text(

@@ -23,7 +23,7 @@ def outline(page: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("page", VIETNAMESE, ids=lambda page: str(page.relative_to(ROOT)))
-def test_the_blocks_are_those_of_the_english_page(page: Path) -> None:
+def test_vietnamese_page_has_the_blocks_and_outline_of_the_english_page(page: Path) -> None:
     """The same ones, in order, in the same sections."""
     english = english_of(page)
     shown, wanted = ([(one.language, one.text, one.output) for one in blocks_of(it)] for it in (page, english))
@@ -32,13 +32,13 @@ def test_the_blocks_are_those_of_the_english_page(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", VIETNAMESE, ids=lambda page: str(page.relative_to(ROOT)))
-def test_its_prose_is_vietnamese(page: Path) -> None:
+def test_every_paragraph_of_a_vietnamese_page_is_vietnamese(page: Path) -> None:
     """Each paragraph, but for those of the promise's kind that are one link."""
     text = re.sub(r"(?s)^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
     for paragraph in filter(None, (part.strip() for part in text.split("\n\n"))):
         assert re.search("[à-ỹăâđêôơư]", paragraph.casefold()) or paragraph.startswith("#"), paragraph
 
 
-def test_they_are_not_run_twice() -> None:
+def test_vietnamese_pages_are_excluded_from_running() -> None:
     assert {page for page in VIETNAMESE if page.parent != ROOT} == set(ROOT.glob(f"{TRANSLATED}/*.md"))
     assert not set(VIETNAMESE) & set(PAGES)

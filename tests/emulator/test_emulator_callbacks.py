@@ -44,7 +44,7 @@ def fixture_receiver() -> Iterator[Receiver]:
         yield receiver
 
 
-def test_sms_callback(caller, receiver):
+def test_sms_callback_is_sent_once_the_message_is_final(caller, receiver):
     """By GET once the message is final, RequestId empty, four decimals."""
     message_id = caller.care(CallbackUrl=receiver.url, RequestId="r")["SMSID"]
     assert caller.emulator.deliver_callbacks() == []
@@ -72,7 +72,7 @@ def test_sms_callback(caller, receiver):
     assert caller.emulator.deliver_callbacks() == []
 
 
-def test_advertising_callback_is_one_for_the_batch(caller, receiver):
+def test_advertising_batch_gets_a_single_callback(caller, receiver):
     """Totals, and no number."""
     caller.advertising(phones(30), CallbackUrl=receiver.url)
     caller.emulator.advance(60)
@@ -82,7 +82,7 @@ def test_advertising_callback_is_one_for_the_batch(caller, receiver):
     assert not {"phonenumber", "telcoid"} & set(query)
 
 
-def test_zns_callback_has_json_inside_json(make_caller, receiver):
+def test_zns_callback_contains_nested_json(make_caller, receiver):
     """With bare braces in the raw query."""
     caller = make_caller(progress=FAILING)
     caller.zns(CallbackUrl=receiver.url)
@@ -94,7 +94,7 @@ def test_zns_callback_has_json_inside_json(make_caller, receiver):
     assert (query["SendFailed"], query["tempid"], query["oaid"]) == ("1", "267247", "4097311281936189049")
 
 
-def test_journey_callback_is_encoded_twice_and_cuts_the_user_id(caller, receiver):
+def test_journey_callback_is_double_encoded_with_truncated_user_id(caller, receiver):
     """A date behind four underscores, a Zalo user id of 15 characters instead of the number."""
     caller.journey(CallbackUrl=receiver.url)
     caller.emulator.advance(60)
@@ -109,7 +109,7 @@ def test_journey_callback_is_encoded_twice_and_cuts_the_user_id(caller, receiver
     assert date.startswith("15/05/2024 09:00:0")
 
 
-def test_five_tries_with_spacing(make_caller, receiver):
+def test_failed_callback_is_tried_five_times_with_spacing(make_caller, receiver):
     """Anything but 200 is tried again, five times in all, then dropped for good."""
     caller = make_caller(callbacks=Callbacks(spacing_seconds=10))
     receiver.statuses = [500] * 9
@@ -126,7 +126,7 @@ def test_five_tries_with_spacing(make_caller, receiver):
     assert caller.emulator.callbacks.waiting == 0
 
 
-def test_a_late_success_ends_the_tries(caller, receiver):
+def test_callback_retries_stop_after_success(caller, receiver):
     """Two failures, then 200."""
     receiver.statuses = [500, 204]
     caller.care(CallbackUrl=receiver.url)
@@ -136,7 +136,7 @@ def test_a_late_success_ends_the_tries(caller, receiver):
     assert [attempt.outcome for attempt in caller.emulator.callbacks.attempts] == ["500", "204", "200"]
 
 
-def test_only_loopback_is_called(make_caller):
+def test_callbacks_are_sent_only_to_loopback_and_when_enabled(make_caller):
     """Other hosts are recorded, never contacted; nor anything when callbacks are off."""
     caller = make_caller()
     for url in ("https://example.com/cb", "http://10.0.0.1/cb", "http://[bad", "nonsense"):
@@ -152,7 +152,7 @@ def test_only_loopback_is_called(make_caller):
     assert not silent.emulator.callbacks.attempts
 
 
-def test_a_callback_url_with_a_query_gets_a_second_question_mark(caller, receiver):
+def test_callback_url_with_query_gets_a_second_question_mark(caller, receiver):
     """As the samples append it; a receiver has to cope."""
     caller.care(CallbackUrl=receiver.url + "?token=1")
     caller.emulator.advance(60)
@@ -160,7 +160,7 @@ def test_a_callback_url_with_a_query_gets_a_second_question_mark(caller, receive
     assert "/cb?token=1?SMSID=" in receiver.targets[0]
 
 
-def test_a_serving_emulator_calls_by_itself(receiver):
+def test_running_server_sends_callbacks_automatically(receiver):
     """With the real clock, within a moment."""
     quick = Progress(0, 0, 0, (0, 0), (0.01, 0.02), (0.01, 0.02))
     emulator = Emulator(EmulatorConfig(progress=quick, callbacks=Callbacks(spacing_seconds=0.05)))

@@ -87,7 +87,7 @@ USER_INFO = {
 }
 
 
-def test_a_fixed_number_sms_is_listed_under_its_type(caller):
+def test_fixed_number_sms_is_listed_and_priced_as_type_8(caller):
     """SmsType 8 needs no brandname, has a price of its own and is a row of type 8."""
     before = caller.emulator.account().balance_vnd
     answer = fixed(caller, RequestId="r", campaignid="c")
@@ -100,7 +100,7 @@ def test_a_fixed_number_sms_is_listed_under_its_type(caller):
     assert caller.sent(2)["CountTotal"] == 0
 
 
-def test_what_type_8_means_is_a_switch(caller):
+def test_type_8_quirk_selects_sms_or_voice(caller):
     """The pages of fixed-number SMS and voice OTP call are one request; the log names what was made of it."""
     fixed(caller)
     caller.emulator.quirks.type_8_is = "voice"
@@ -108,7 +108,7 @@ def test_what_type_8_means_is_a_switch(caller):
     assert [record.function for record in caller.emulator.calls] == ["send_fixed_number_sms", "make_voice_otp_call"]
 
 
-def test_viber_has_one_id_for_all_and_its_own_sandbox(caller):
+def test_viber_uses_one_id_per_call_and_its_own_sandbox_flag(caller):
     """One SMSID, one price each; `Sandbox` is not its flag, `IsSandBox` is."""
     answer = viber(caller, RequestId="r")
     assert viber(caller, RequestId="r") == {
@@ -126,7 +126,7 @@ def test_viber_has_one_id_for_all_and_its_own_sandbox(caller):
     assert caller.sent(23)["CountTotal"] == 4
 
 
-def test_multi_channel_stops_at_the_channel_that_delivers(caller):
+def test_multi_channel_stops_after_delivery_by_zalo(caller):
     """Zalo delivers: one message, one charge, and the SMS is never made."""
     before = caller.emulator.account().balance_vnd
     answer = zalo_then_sms(caller, {"RequestId": "r"}, {"RequestId": "r"})
@@ -149,7 +149,7 @@ def failing_zalo(make_caller: Any) -> Caller:
     return make_caller(accounts=(changed,))
 
 
-def test_multi_channel_falls_back_when_zalo_fails(make_caller):
+def test_multi_channel_falls_back_to_sms_when_zalo_fails(make_caller):
     """The SMS is a message of type 2 made when Zalo has failed; its id is its own, callbacks name the first."""
     caller = failing_zalo(make_caller)
     answer = zalo_then_sms(caller, {"RequestId": "r1"}, {"RequestId": "r2", "campaignid": "c"})
@@ -163,7 +163,7 @@ def test_multi_channel_falls_back_when_zalo_fails(make_caller):
     assert caller.care(RequestId="r2")["CodeResult"] == "124"
 
 
-def test_the_second_try_may_come_under_the_same_id(make_caller):
+def test_fallback_id_quirk_reuses_the_first_message_id(make_caller):
     """The switch: the answered SMSID tells of the second try once there is one."""
     caller = failing_zalo(make_caller)
     caller.emulator.quirks.fallback_id = "same"
@@ -174,7 +174,7 @@ def test_the_second_try_may_come_under_the_same_id(make_caller):
     assert caller.status(answer["SMSID"])["SendSuccess"] == 1
 
 
-def test_a_first_try_that_fails_by_hand_is_followed_at_once(caller):
+def test_manually_failed_zalo_message_triggers_the_sms_at_once(caller):
     """The SMS is made now, not when Zalo would have ended by itself."""
     answer = zalo_then_sms(caller)
     caller.emulator.set_status(answer["SMSID"], 5, 0)
@@ -185,7 +185,7 @@ def test_a_first_try_that_fails_by_hand_is_followed_at_once(caller):
     ]
 
 
-def test_the_second_try_may_collide_with_its_own_request_id(make_caller):
+def test_fallback_collides_quirk_suppresses_the_sms(make_caller):
     """The switch: with one request id for both channels nobody gets the SMS."""
     caller = failing_zalo(make_caller)
     caller.emulator.quirks.fallback_collides = True
@@ -194,7 +194,7 @@ def test_the_second_try_may_collide_with_its_own_request_id(make_caller):
     assert caller.sent(2)["CountTotal"] == 0
 
 
-def test_half_a_sandbox_sends_for_real(caller):
+def test_multi_channel_sandbox_requires_the_flag_in_every_element(caller):
     """`Sandbox` stands in each element; in one alone it protects from nothing."""
     assert zalo_then_sms(caller, {"Sandbox": "1"}, {"Sandbox": "1"})["CodeResult"] == "100"
     assert caller.emulator.message_count == 0
@@ -212,14 +212,14 @@ def test_half_a_sandbox_sends_for_real(caller):
         ({"SecretKey": "x"}, "101"),
     ],
 )
-def test_a_wrong_multi_channel_request(caller, members, answer):
+def test_invalid_multi_channel_request_is_refused(caller, members, answer):
     """Nothing is taken; without channels or data the request has no code."""
     refused = zalo_then_sms(caller, **members)
     assert refused.get("CodeResult") == answer
     assert caller.emulator.message_count == 0
 
 
-def test_wrong_channels_are_refused_whatever_their_place(caller):
+def test_multi_channel_checks_every_channel_before_sending(caller):
     """Template and brandname are checked before anything goes out."""
     assert zalo_then_sms(caller, {"TempID": "1"})["CodeResult"] == "789"
     assert zalo_then_sms(caller, None, {"Brandname": "nobody"})["CodeResult"] == "104"
@@ -235,7 +235,7 @@ def test_wrong_channels_are_refused_whatever_their_place(caller):
         (USER_INFO, "send_zalo_user_info_request"),
     ],
 )
-def test_messages_to_zalo_users_are_type_26(caller, message, function):
+def test_zalo_user_messages_are_listed_as_type_26(caller, message, function):
     """The shape of the payload decides which function it is; the row's Phone is the user id."""
     answer = caller.post("SendZaloFollowerMessage_V5_post_json/", **payload(message, RequestId="r"))
     again = caller.post("SendZaloFollowerMessage_V5_post_json/", **payload(message, RequestId="r"))
@@ -248,7 +248,7 @@ def test_messages_to_zalo_users_are_type_26(caller, message, function):
     assert caller.sent(26)["SentData"][0]["Phone"] == USER_ID[:15]
 
 
-def test_a_text_to_a_zalo_user(caller):
+def test_zalo_text_message_limits_and_refusal_codes(caller):
     """The V4 page has its members at the top; 2000 characters at most."""
     path = "SendZaloFollowerMessage_V4_post_json/"
     assert caller.post(path, OAID=DEMO_OA_ID, User_id=USER_ID, Content="a" * 2000)["CodeResult"] == "100"
@@ -269,13 +269,13 @@ def test_a_text_to_a_zalo_user(caller):
         {"attachment": {"type": "template", "payload": {"template_type": "transaction_order", "elements": [{}]}}},
     ],
 )
-def test_a_payload_against_the_rules_is_210(caller, message):
+def test_invalid_zalo_payload_gives_code_210(caller, message):
     """Whatever shape is wrong."""
     assert caller.post("SendZaloFollowerMessage_V5_post_json/", **payload(message))["CodeResult"] == "210"
     assert caller.emulator.message_count == 0
 
 
-def test_zns_by_zalo_user_id_takes_an_object(caller):
+def test_zns_by_zalo_user_id_requires_template_data_as_object(caller):
     """V6 names the recipient by a user id and the values by key in one object."""
     values = dict(zip(("customer_name", "service", "code", "date"), VALUES, strict=True))
     members = {"OAID": DEMO_OA_ID, "TempID": DEMO_TEMPLATE_ID, "ZaloUid": USER_ID, "TempData": values}
@@ -285,7 +285,7 @@ def test_zns_by_zalo_user_id_takes_an_object(caller):
     assert caller.sent(25)["SentData"][0]["Phone"] == USER_ID
 
 
-def test_a_full_text_has_to_be_that_of_a_template(caller):
+def test_full_text_zns_must_match_a_template(caller):
     """Types 24 and 25 at the SMS address take the whole text; a text of no template is 789."""
     members = {"OAID": DEMO_OA_ID, "Phone": "0901888484", "SmsType": "25"}
     text = "Xin chào An, dịch vụ cắt tóc (mã K1) đã được xác nhận ngày 19/03/2025."
@@ -299,7 +299,7 @@ def call(caller: Caller, name: str, **members: Any) -> dict[str, Any]:
     return caller.get(name, **{"Phone": "0901888484", **members})
 
 
-def test_a_call_gets_its_status(caller):
+def test_voice_calls_report_codes_charges_and_status(caller):
     """104 for an unknown script, 106 for an unknown recording; the id has a blank behind it."""
     before = caller.emulator.account().balance_vnd
     template = {"TemplateId": DEMO_CALL_TEMPLATE_ID, "VariableListStr": "Trung||20000", "RequestId": "r"}
@@ -323,7 +323,7 @@ def test_a_call_gets_its_status(caller):
     assert caller.get("GetSendStatus", ReferenceId="nobody")["CodeResult"] == "105"
 
 
-def test_the_callbacks_of_the_channels(make_caller):
+def test_callback_parameters_differ_by_channel(make_caller):
     """Each type has its parameters: a call has neither number nor RequestId, a Zalo user id is cut."""
     from esms_connectors.emulator.callbacks import callback_url
 

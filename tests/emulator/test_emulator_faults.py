@@ -36,7 +36,7 @@ def sent_with(either, fault, timeout=60):
 
 
 @pytest.mark.parametrize(("fault", "processed"), [(drop_before(), 0), (drop_after(), 1), (refuse_before(), 0)])
-def test_lost_connections(either, fault, processed):
+def test_connection_faults_control_whether_the_call_is_processed(either, fault, processed):
     """The caller cannot tell the first two apart; the emulator can."""
     with pytest.raises(requests.ConnectionError):
         sent_with(either, fault)
@@ -45,7 +45,7 @@ def test_lost_connections(either, fault, processed):
     assert either.care()["CodeResult"] == "100"
 
 
-def test_in_process_a_refusal_is_a_refused_connection(caller):
+def test_in_process_refusal_raises_new_connection_error(caller):
     """So that a client may know that nothing was sent."""
     with pytest.raises(requests.ConnectionError, match="NewConnectionError"):
         sent_with(caller, refuse_before())
@@ -54,7 +54,7 @@ def test_in_process_a_refusal_is_a_refused_connection(caller):
 
 
 @pytest.mark.parametrize(("when", "processed"), [("before", 0), ("after", 1)])
-def test_http_errors(either, when, processed):
+def test_http_status_fault_answers_before_or_after_processing(either, when, processed):
     """With a web page and Retry-After, processed or not."""
     response = sent_with(either, http_status(503, when, retry_after=2))
     assert (response.status_code, response.headers["Retry-After"]) == (503, "2")
@@ -64,7 +64,7 @@ def test_http_errors(either, when, processed):
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_slow_answer_is_processed_all_the_same(either, when):
+def test_slow_response_is_processed_despite_read_timeout(either, when):
     """The read times out, the message goes out (over a socket perhaps a little later)."""
     with pytest.raises(requests.ReadTimeout):
         sent_with(either, slow(0.4, when), timeout=0.1)
@@ -75,7 +75,7 @@ def test_a_slow_answer_is_processed_all_the_same(either, when):
     assert sent_with(either, slow(0.05, when), timeout=60).json()["CodeResult"] == "100"
 
 
-def test_in_process_nobody_waits(caller):
+def test_in_process_slowness_advances_the_virtual_clock(caller):
     """The virtual clock moves instead."""
     before, begun = caller.emulator.clock.now_ms(), time.monotonic()
     sent_with(caller, slow(30), timeout=60)
@@ -86,7 +86,7 @@ def test_in_process_nobody_waits(caller):
 
 
 @pytest.mark.parametrize("processed", [False, True])
-def test_web_pages_and_empty_bodies(either, processed):
+def test_html_and_empty_body_faults_answer_http_200(either, processed):
     """HTTP 200 is not an answer yet."""
     page = sent_with(either, html(processed))
     assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
@@ -95,7 +95,7 @@ def test_web_pages_and_empty_bodies(either, processed):
     assert either.emulator.message_count == 2 * processed
 
 
-def test_a_cut_body_breaks_while_reading(either):
+def test_truncated_body_raises_while_reading(either):
     """Content-Length promises more than comes, with and without streaming."""
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
         sent_with(either, cut_body())
@@ -109,7 +109,7 @@ def test_a_cut_body_breaks_while_reading(either):
     assert either.care()["CodeResult"] == "100"
 
 
-def test_bytes_that_are_not_utf8(either):
+def test_not_utf8_fault_gives_an_undecodable_body(either):
     """The JSON cannot be decoded; the message is out."""
     response = sent_with(either, not_utf8())
     with pytest.raises(UnicodeDecodeError):
@@ -117,7 +117,7 @@ def test_bytes_that_are_not_utf8(either):
     assert either.emulator.message_count == 1
 
 
-def test_codes_and_rate_limits(either):
+def test_code_and_rate_limit_faults_prevent_processing(either):
     """A code in the function's own shape, nothing processed; 160 or HTTP 429."""
     assert sent_with(either, code("103")).json()["CodeResult"] == "103"
     assert sent_with(either, rate_limit()).json()["CodeResult"] == "160"
@@ -130,7 +130,7 @@ def test_codes_and_rate_limits(either):
     assert either.emulator.message_count == 0
 
 
-def test_a_redirect_is_answered_as_such(either):
+def test_redirect_fault_answers_307_without_processing(either):
     """307 with a place to go; a client that follows would send elsewhere."""
     response = sent_with(either, redirect("https://elsewhere.example/"))
     assert (response.status_code, response.headers["Location"]) == (307, "https://elsewhere.example/")
@@ -142,7 +142,7 @@ def codes_under(caller, calls=12):
     return [caller.balance()["CodeResponse"] for _ in range(calls)]
 
 
-def test_conditions(caller):
+def test_fault_conditions_select_the_affected_calls(caller):
     """Given calls, the next calls, every nth call, a predicate; and clearing."""
     faults = caller.emulator.faults
     faults.add("get_balance", code("1"), calls=[2, 4])
@@ -160,7 +160,7 @@ def test_conditions(caller):
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_probability_strikes_the_same_calls_every_time(make_caller):
+def test_fault_probability_is_deterministic_per_seed(make_caller):
     """It is a function of the seed and the call number."""
 
     def struck(seed):
@@ -172,7 +172,7 @@ def test_a_probability_strikes_the_same_calls_every_time(make_caller):
     assert struck(1).count("1") == pytest.approx(90, rel=0.3)
 
 
-def test_a_predicate_can_read_the_request(caller):
+def test_fault_predicate_can_inspect_the_request(caller):
     """For instance: lose only the answer of the chunk with this recipient."""
     caller.emulator.faults.add(
         "send_zns_bulk", drop_after(), predicate=lambda call: b"0900000003" in call.request.body, next_calls=1
@@ -183,7 +183,7 @@ def test_a_predicate_can_read_the_request(caller):
     assert caller.emulator.message_count == 6
 
 
-def test_a_general_rate_limit(make_caller):
+def test_global_rate_limit_answers_160_or_http_429(make_caller):
     """Beyond so many requests in a second of the clock: 160, or HTTP 429."""
     caller = make_caller(max_requests_per_second=3)
     assert codes_under(caller, 5) == ["100", "100", "100", "160", "160"]
@@ -194,7 +194,7 @@ def test_a_general_rate_limit(make_caller):
     assert strict.response("POST", SERVICE + "GetBalance_json", {}).status_code == 429
 
 
-def test_hooks_run_around_calls(caller):
+def test_call_hooks_run_before_and_after_processing(caller):
     """Before: nothing is processed yet. After: the code is known."""
     seen = []
     caller.emulator.on_call("*", lambda call: seen.append((call.function, call.code, caller.emulator.message_count)))
@@ -205,7 +205,7 @@ def test_hooks_run_around_calls(caller):
     assert seen == [("send_customer_care_sms", "", 0), ("100", 1)]
 
 
-def test_the_books_are_kept(caller):
+def test_call_log_records_functions_codes_and_faults(caller):
     """Calls by number, function and code, with the fault that struck."""
     caller.emulator.faults.add("get_balance", code("103"), calls=[1])
     caller.balance()
@@ -223,7 +223,7 @@ def test_the_books_are_kept(caller):
 
 @pytest.mark.parametrize(("share", "taken"), [(0, 0), (0.5, 20), (1, 40)])
 @pytest.mark.parametrize("detail", ["none", "taken", "all"])
-def test_a_bulk_call_refused_after_a_part_was_taken(either, share, taken, detail):
+def test_refused_bulk_call_keeps_its_accepted_rows(either, share, taken, detail):
     """The first rows are stored, the call is refused; what it tells of them is up to the fault."""
     either.emulator.faults.add("send_zns_bulk", refuse_taken("99", share, detail=detail), next_calls=1)
     answer = either.bulk([element(phone) for phone in phones(40)])
@@ -234,7 +234,7 @@ def test_a_bulk_call_refused_after_a_part_was_taken(either, share, taken, detail
     assert list(either.emulator.deliveries_by_phone()) == phones(40)[:taken]
 
 
-def test_a_refusal_may_count_wrongly(caller):
+def test_refused_bulk_call_may_report_a_wrong_total(caller):
     """The number of taken messages: true, or not."""
     counts = {}
     for told in ("right", "wrong"):
@@ -244,7 +244,7 @@ def test_a_refusal_may_count_wrongly(caller):
     assert counts == {("right", 0): 0, ("right", 0.5): 20, ("wrong", 0): 40, ("wrong", 0.5): 0}
 
 
-def test_other_sends_refused_after_they_were_taken(caller):
+def test_refuse_taken_fault_applies_to_sms_functions(caller):
     """A single message is taken, of a batch a part; the refusal may have its id."""
     caller.emulator.faults.add("*", refuse_taken("103", with_id=True))
     answer = caller.care(Phone="0901888484")
@@ -254,14 +254,14 @@ def test_other_sends_refused_after_they_were_taken(caller):
     assert caller.emulator.message_count == 1 + 15
 
 
-def test_too_many_requests_after_the_call_was_taken(either):
+def test_http_429_after_processing_keeps_the_message(either):
     """HTTP 429 of something in front of the gateway, which had passed the call on."""
     response = sent_with(either, rate_limit("http_429", retry_after=0.5, when="after"))
     assert (response.status_code, response.headers["Retry-After"]) == (429, "0.5")
     assert either.emulator.message_count == 1
 
 
-def test_every_fault_has_a_name_for_other_processes():
+def test_fault_registry_lists_every_fault():
     """The control endpoint knows them all."""
     assert set(FAULTS) == {
         *("refuse_before", "drop_before", "drop_after", "http_status", "slow", "html"),

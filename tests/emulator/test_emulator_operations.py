@@ -112,14 +112,14 @@ def members_of(answer: Any, prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def test_the_table_is_the_catalogue() -> None:
+def test_requests_and_handlers_cover_every_documented_operation() -> None:
     """One request for each operation that the gateway answers; the inbound one is a call that it makes."""
     assert set(REQUESTS) | {INBOUND} == set(DOCUMENTED)
     assert set(HANDLERS) | {INBOUND} == set(DOCUMENTED)
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-def test_a_good_request_gets_the_documented_answer(gateway: Gateway, name: str) -> None:
+def test_valid_request_gets_the_documented_response(gateway: Gateway, name: str) -> None:
     """The code of success; every member is documented, with the type of its samples."""
     answer = gateway.answer(name)
     documented = DOCUMENTED[name]
@@ -133,7 +133,7 @@ def test_a_good_request_gets_the_documented_answer(gateway: Gateway, name: str) 
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("name", REQUESTS)
-def test_a_wrong_key_is_101_and_leaves_nothing(gateway: Gateway, name: str) -> None:
+def test_wrong_secret_key_gives_code_101_and_stores_nothing(gateway: Gateway, name: str) -> None:
     """In whichever place the keys stand."""
     wrong = gateway.call(name, REQUESTS[name].members, REQUESTS[name].phones, {**KEYS, "SecretKey": "wrong"})
     assert (wrong.status_code, code_of(name, wrong.json())) == (200, "101")
@@ -142,7 +142,7 @@ def test_a_wrong_key_is_101_and_leaves_nothing(gateway: Gateway, name: str) -> N
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("name", REQUESTS)
-def test_a_missing_member_is_refused(gateway: Gateway, name: str) -> None:
+def test_missing_member_is_refused_and_not_charged(gateway: Gateway, name: str) -> None:
     """With the code of its kind, or in a body without one; nothing is taken and nothing charged."""
     asked: Asked = REQUESTS[name]
     left_out, code = asked.missing
@@ -161,12 +161,12 @@ def test_a_missing_member_is_refused(gateway: Gateway, name: str) -> None:
     assert gateway.emulator.account().balance_vnd == before
 
 
-def test_the_keys_of_the_xml_pages_are_those_of_the_account() -> None:
+def test_xml_keys_match_the_account_keys() -> None:
     """The table's own keys."""
     assert list(XML_KEYS.values()) == list(KEYS.values())
 
 
-def test_codes_are_good_once_and_in_time(gateway: Gateway) -> None:
+def test_verification_code_is_valid_once_until_it_expires(gateway: Gateway) -> None:
     """171 for a wrong, a used and an expired code; the text of success holds the phone."""
     members = gateway.prepared("check_code")
 
@@ -191,7 +191,7 @@ def test_codes_are_good_once_and_in_time(gateway: Gateway) -> None:
     ],
 )
 @pytest.mark.parametrize("text", ["Xin chao", "Xin chào " * 20])
-def test_estimates_are_what_is_charged(gateway: Gateway, estimate: str, send: str, text: str) -> None:
+def test_estimates_equal_the_charged_price(gateway: Gateway, estimate: str, send: str, text: str) -> None:
     """For short texts and for long ones."""
     members = {**REQUESTS[estimate].members, **({"Content": text} if "Content" in REQUESTS[estimate].members else {})}
     price = gateway.call(estimate, members, [], KEYS).json()["TotalPrice"]
@@ -201,7 +201,7 @@ def test_estimates_are_what_is_charged(gateway: Gateway, estimate: str, send: st
     assert before - gateway.emulator.account().balance_vnd == price
 
 
-def test_quota_goes_down_with_each_zns_and_comes_back_by_day(gateway: Gateway) -> None:
+def test_oa_quota_decreases_per_zns_and_resets_daily(gateway: Gateway) -> None:
     """A refused ZNS takes nothing of it."""
     full = gateway.answer("get_oa_quota")["RemainingQuota"]
     gateway.answer("send_zns_bulk")
@@ -212,7 +212,7 @@ def test_quota_goes_down_with_each_zns_and_comes_back_by_day(gateway: Gateway) -
     assert gateway.answer("get_oa_quota")["RemainingQuota"] == full
 
 
-def test_registrations_leave_marks(gateway: Gateway) -> None:
+def test_registrations_are_recorded_charged_once_and_take_effect(gateway: Gateway) -> None:
     """A package costs its months once; a template can be used after its review; the same again is 199."""
     before = gateway.emulator.account().balance_vnd
     assert gateway.answer("purchase_oa_package")["ErrorMessage"] == "ViHAT is censoring trademark ownership"
@@ -229,7 +229,7 @@ def test_registrations_leave_marks(gateway: Gateway) -> None:
     assert [mark.what for mark in gateway.emulator.account().registrations] == ["package 2", "ZNS template"]
 
 
-def test_ratings_and_delivery_speak_of_sent_zns(gateway: Gateway) -> None:
+def test_ratings_and_delivery_status_refer_to_sent_zns(gateway: Gateway) -> None:
     """A rating names Zalo's message id, by which the delivery status is asked for; an unknown id is status -1."""
     members = gateway.prepared("list_zns_ratings")
     (rating,) = gateway.call("list_zns_ratings", members, [], KEYS).json()["Data"]
@@ -239,7 +239,7 @@ def test_ratings_and_delivery_speak_of_sent_zns(gateway: Gateway) -> None:
     assert (unknown["CodeResult"], unknown["Data"]["status"]) == ("100", -1)
 
 
-def test_a_recording_is_no_script(gateway: Gateway) -> None:
+def test_recording_id_is_rejected_as_call_template(gateway: Gateway) -> None:
     """The two pages have ids of their own."""
     members = {"Phone": PHONE, "TemplateId": DEMO_RECORDING_ID}
     assert gateway.call("make_call_from_template", members, [], KEYS).json()["CodeResult"] == "104"

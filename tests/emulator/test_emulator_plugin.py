@@ -22,7 +22,7 @@ def machine_time(monkeypatch: pytest.MonkeyPatch) -> pendulum.DateTime:
     return late
 
 
-def test_a_lost_answer_is_repeated_at_every_hour(esms_emulator: RunningEmulator) -> None:
+def test_lost_response_is_repeated_close_to_midnight(esms_emulator: RunningEmulator) -> None:
     """The example of the README, at the hour at which a client by itself would not repeat it."""
     esms_emulator.emulator.faults.add("send_customer_care_sms", drop_after(), calls=[1])
     with EsmsClient.from_env() as client:
@@ -30,7 +30,7 @@ def test_a_lost_answer_is_repeated_at_every_hour(esms_emulator: RunningEmulator)
     assert esms_emulator.emulator.deliveries_by_phone() == {"0901888484": 1}
 
 
-def test_ledgers_and_words_live_by_the_emulator_s_clock(esms_emulator: RunningEmulator, tmp_path: Path) -> None:
+def test_ledger_and_relative_times_use_the_emulator_clock(esms_emulator: RunningEmulator, tmp_path: Path) -> None:
     """Which stands still until it is moved."""
     esms_emulator.advance(3600)
     with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
@@ -39,6 +39,6 @@ def test_ledgers_and_words_live_by_the_emulator_s_clock(esms_emulator: RunningEm
     assert read_time("today", "start") == esms_emulator.emulator.clock.now.start_of("day")
 
 
-def test_without_the_fixture_it_is_the_machine_s_time(machine_time: pendulum.DateTime) -> None:
+def test_machine_clock_is_used_without_the_fixture(machine_time: pendulum.DateTime) -> None:
     """Also behind a test that had it."""
     assert read_time("now", "start") == machine_time

@@ -13,7 +13,7 @@ from esms_connectors.emulator.progress import local_text, local_text_ms, mix, mo
 STEADY = {"review_seconds": (10, 10), "queue_seconds": (2, 2), "report_seconds": (5, 5)}
 
 
-def test_a_message_is_queued_then_at_the_operator_then_final(make_caller):
+def test_message_progresses_from_queued_to_operator_to_final(make_caller):
     """2/2 -> 7/2 -> 5/1, with SentTime moving from creation to the hand-over."""
     caller = make_caller(progress=Progress(failed_share=0, rejected_share=0, **STEADY))
     caller.care()
@@ -25,7 +25,7 @@ def test_a_message_is_queued_then_at_the_operator_then_final(make_caller):
     assert seen == [(2, 2, 0)] * 2 + [(7, 2, 2000)] * 5 + [(5, 1, 2000)]
 
 
-def test_advertising_starts_on_review(make_caller):
+def test_advertising_starts_in_review(make_caller):
     """1/2 until reviewed."""
     caller = make_caller(progress=Progress(failed_share=0, rejected_share=0, **STEADY))
     caller.advertising(phones(30))
@@ -36,7 +36,7 @@ def test_advertising_starts_on_review(make_caller):
     assert seen == [{(1, 2)}, {(1, 2)}, {(2, 2)}, {(7, 2)}, {(5, 1)}]
 
 
-def test_a_rejected_campaign_is_rejected_as_a_whole(make_caller):
+def test_rejected_advertising_batch_is_rejected_as_a_whole(make_caller):
     """4/0 for every number; get_send_status has no 4 and shows it as failed."""
     caller = make_caller(progress=Progress(rejected_share=1.0))
     message_id = caller.advertising(phones(30))["SMSID"]
@@ -46,7 +46,7 @@ def test_a_rejected_campaign_is_rejected_as_a_whole(make_caller):
     assert (status["SendStatus"], status["SendFailed"], status["TotalSent"]) == (5, 30, 0)
 
 
-def test_a_scheduled_message_waits(make_caller):
+def test_scheduled_message_waits_until_its_send_time(make_caller):
     """SendDate is Vietnamese local time."""
     caller = make_caller(progress=Progress(failed_share=0, rejected_share=0, **STEADY))
     caller.care(SendDate="2024-05-15 10:00:00")
@@ -57,7 +57,7 @@ def test_a_scheduled_message_waits(make_caller):
     assert caller.statuses() == [(5, 1), (5, 1)]
 
 
-def test_shares_of_fates(make_caller):
+def test_outcome_shares_match_the_configuration(make_caller):
     """About as many fail, are rejected or never end as the config says."""
     rules = Progress(failed_share=0.2, rejected_share=0.1, never_final_share=0.3)
     caller = make_caller(progress=rules)
@@ -72,7 +72,7 @@ def test_shares_of_fates(make_caller):
     assert sum(counts.values()) == 2000
 
 
-def test_same_seed_and_calls_give_the_same_world(make_caller):
+def test_same_seed_and_calls_give_the_same_results(make_caller):
     """Ids, fates and times repeat; another seed changes them."""
 
     def run(seed):
@@ -88,7 +88,7 @@ def test_same_seed_and_calls_give_the_same_world(make_caller):
     assert run(1) != run(2)
 
 
-def test_how_often_one_looks_does_not_matter(make_caller):
+def test_progress_does_not_depend_on_polling(make_caller):
     """Progress is a function of time, not of polling."""
     one, other = make_caller(progress=Progress(failed_share=0.3)), make_caller(progress=Progress(failed_share=0.3))
     for caller in (one, other):
@@ -100,7 +100,7 @@ def test_how_often_one_looks_does_not_matter(make_caller):
     assert one.sent(25) == other.sent(25)
 
 
-def test_a_status_set_by_hand_stays(caller):
+def test_manually_set_status_is_kept(caller):
     """Its own progress ends there; one phone of a shared id can be meant."""
     message_id = caller.xml(["0901888484", "0901888485"])["SMSID"]
     caller.emulator.set_status(message_id, 7, 2, phone="0901888485")
@@ -113,7 +113,7 @@ def test_a_status_set_by_hand_stays(caller):
         caller.emulator.set_status("unknown", 5, 0)
 
 
-def test_a_populated_message_has_the_state_of_its_age(caller):
+def test_populated_messages_have_states_matching_their_age(caller):
     """Old ones are final, those of this very moment are not."""
     caller.emulator.populate(2000, start="2024-05-15 08:59:58", end="2024-05-15 09:00:00.500", campaigns=3)
     assert {status for status, _ in caller.emulator.counts_by_state()} == {2, 5, 7}
@@ -125,7 +125,7 @@ def test_a_populated_message_has_the_state_of_its_age(caller):
 
 
 @pytest.mark.in_turn
-def test_by_default_yesterday_is_populated(caller):
+def test_populate_defaults_to_yesterday(caller):
     """In Vietnamese days."""
     caller.emulator.populate(86_400, sms_type=1)
     day = caller.sent(1, From="2024-05-14 00:00:00", To="2024-05-14 23:59:59")
@@ -134,7 +134,7 @@ def test_by_default_yesterday_is_populated(caller):
     assert shared["TotalReceiver"] in (400, 500)
 
 
-def test_a_virtual_clock_moves_only_forward():
+def test_virtual_clock_moves_only_forward():
     """And starts where it is told, zone-less text being Vietnamese time."""
     clock = VirtualClock("2024-05-15 09:00:00")
     assert clock.now.isoformat() == "2024-05-15T09:00:00+07:00"
@@ -145,7 +145,7 @@ def test_a_virtual_clock_moves_only_forward():
     assert moment_ms("2024-05-15T02:00:00Z") == moment_ms("2024-05-15 09:00:00") == 1_715_738_400_000
 
 
-def test_local_times_are_read_and_written():
+def test_local_times_are_parsed_and_formatted():
     """`yyyy-MM-dd HH:mm:ss`, UTC+7."""
     assert local_text(1_705_484_048_995) == "2024-01-17 16:34:08"
     assert local_text_ms("2024-01-17 16:34:08") == 1_705_484_048_000
@@ -153,7 +153,7 @@ def test_local_times_are_read_and_written():
         assert local_text_ms(nonsense) is None
 
 
-def test_mixing_is_undone():
+def test_unmix_reverses_mix():
     """Message ids are read back into numbers this way."""
     for number in (0, 1, 2**32, 2**64 - 1, 1234567):
         assert unmix(mix(number)) == number

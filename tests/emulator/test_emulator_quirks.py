@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway_caller import SERVICE, element, phones
 
 
-def test_numbers_as_strings(caller):
+def test_numbers_as_strings_quirk_quotes_numbers(caller):
     """As the tables say; codes keep their kind."""
     caller.care()
     caller.emulator.quirks.numbers_as_strings = True
@@ -18,7 +18,7 @@ def test_numbers_as_strings(caller):
     assert caller.receivers(row["ReferenceId"])["ReceiverList"][0]["IsSent"] is False
 
 
-def test_table_spelling(caller):
+def test_table_spelling_quirk_renames_members(caller):
     """RefercenceId and Sellprice."""
     caller.care()
     caller.emulator.quirks.table_spelling = True
@@ -27,7 +27,7 @@ def test_table_spelling(caller):
     assert not {"ReferenceId", "SellPrice"} & set(row)
 
 
-def test_escaped_dates(caller):
+def test_escaped_dates_quirk_escapes_slashes(caller):
     """The bytes have backslashes; JSON takes them away."""
     caller.care()
     caller.emulator.quirks.escaped_dates = True
@@ -37,7 +37,7 @@ def test_escaped_dates(caller):
     assert response.json()["SentData"][0]["SentTime"] == "/Date(1715738400000+0700)/"
 
 
-def test_padded_ids_unknown_and_missing_members(caller):
+def test_quirks_pad_ids_and_add_or_drop_members(caller):
     """Blanks behind ids, members nobody knows, members that are not there."""
     quirks = caller.emulator.quirks
     quirks.padded_ids = quirks.unknown_members = True
@@ -52,7 +52,7 @@ def test_padded_ids_unknown_and_missing_members(caller):
     assert caller.status(answer["SMSID"])["CodeResponse"] == "100"
 
 
-def test_count_total(caller):
+def test_count_total_quirk_changes_the_reported_total(caller):
     """Missing, a string, absurd, zero, that of the page."""
     for _ in range(3):
         caller.care()
@@ -67,7 +67,7 @@ def listed(caller, **members) -> list[str]:
     return sorted(row["Phone"] for row in caller.sent(**members)["SentData"])
 
 
-def test_rows_listed_late(caller):
+def test_listed_late_quirk_delays_a_fixed_share_of_rows(caller):
     """The same share of them each time, and all of them once the time is over."""
     given = phones(200)
     for phone in given:
@@ -81,7 +81,7 @@ def test_rows_listed_late(caller):
     assert listed(caller) == given
 
 
-def test_a_scheduled_message_listed_from_its_time(caller):
+def test_listed_from_send_at_quirk_hides_scheduled_messages(caller):
     """SendDate is an hour ahead."""
     now = caller.emulator.clock.now
     caller.care(SendDate=now.add(hours=1).format("YYYY-MM-DD HH:mm:ss"))
@@ -91,7 +91,7 @@ def test_a_scheduled_message_listed_from_its_time(caller):
     assert len(listed(caller)) == 1
 
 
-def test_rows_that_leave_while_they_are_paged(caller):
+def test_leaving_rows_quirk_removes_rows_during_paging(caller):
     """For good, and the count falls with them."""
     for phone in phones(10):
         caller.care(Phone=phone)
@@ -102,7 +102,7 @@ def test_rows_that_leave_while_they_are_paged(caller):
     assert len(listed(caller)) == 4
 
 
-def test_a_range_by_the_day_and_no_range_at_all(caller):
+def test_sent_data_span_quirk_widens_the_range(caller):
     """From and To are asked for an hour; the day before and the days after lie outside of it."""
     for day in ("2024-05-13", "2024-05-14", "2024-05-15"):
         caller.emulator.insert_message(f"{day} 10:00:00", phone=f"090188848{day[-1]}")
@@ -114,7 +114,7 @@ def test_a_range_by_the_day_and_no_range_at_all(caller):
     assert len(listed(caller, **hour)) == 3
 
 
-def test_rows_older_than_the_retention(caller):
+def test_rows_older_than_the_retention_are_not_listed(caller):
     caller.care()
     caller.emulator.advance(days=3)
     caller.care()
@@ -122,7 +122,7 @@ def test_rows_older_than_the_retention(caller):
     assert len(listed(caller)) == 1
 
 
-def test_how_a_campaign_comes_back(caller):
+def test_campaign_echo_quirk_changes_the_listed_campaign(caller):
     caller.care(campaignid="tết #1")
     seen = []
     for kind in ("exact", "upper", "empty"):
@@ -132,14 +132,14 @@ def test_how_a_campaign_comes_back(caller):
     assert [message.campaign for message in caller.emulator.messages()] == ["tết #1"]
 
 
-def test_how_an_id_comes_back(caller):
+def test_id_echo_quirk_changes_the_listed_id(caller):
     sent = caller.care()["SMSID"]
     caller.emulator.quirks.id_echo = "upper"
     assert [row["ReferenceId"] for row in caller.sent()["SentData"]] == [sent.upper()]
     assert sent != sent.upper()
 
 
-def test_odd_bulk_details(caller):
+def test_bulk_detail_quirk_alters_rows_but_not_counts(caller):
     """Shuffled, without refused rows, with rows missing, without ids; the counts stay true."""
     elements = [element(phone) for phone in [*phones(40), "1"]]
     seen = {}
@@ -157,7 +157,7 @@ def test_odd_bulk_details(caller):
     assert not any("SMSID" in row for row in seen["without_smsid"])
 
 
-def test_an_old_service_ignores_request_ids_inside_bulk(caller):
+def test_bulk_request_id_ignored_quirk_sends_duplicates(caller):
     """Both calls send."""
     caller.emulator.quirks.bulk_request_id_ignored = True
     for _ in range(2):
@@ -165,7 +165,7 @@ def test_an_old_service_ignores_request_ids_inside_bulk(caller):
     assert caller.emulator.deliveries_by_phone() == {"0901888484": 2}
 
 
-def test_request_ids_can_be_ignored_by_function(caller):
+def test_request_ids_ignored_quirk_applies_per_function(caller):
     """Of the functions named both calls send, of the others one."""
     caller.emulator.quirks.request_ids_ignored = ("send_customer_care_sms",)
     assert [caller.care(RequestId="r")["CodeResult"] for _ in range(2)] == ["100", "100"]
@@ -174,7 +174,7 @@ def test_request_ids_can_be_ignored_by_function(caller):
     assert caller.emulator.message_count == 3
 
 
-def test_a_repeat_may_be_refused_for_something_else(caller):
+def test_repeat_refused_with_quirk_replaces_code_124(caller):
     """What is looked at before the request id may have changed since: no 124, and no second message."""
     caller.care(RequestId="r")
     caller.bulk([element("0901888484", "s")])
@@ -184,7 +184,7 @@ def test_a_repeat_may_be_refused_for_something_else(caller):
     assert caller.emulator.message_count == 2
 
 
-def test_a_duplicate_may_bring_the_earlier_id(caller):
+def test_duplicate_with_smsid_quirk_returns_the_earlier_id(caller):
     """Singly and in bulk."""
     caller.emulator.quirks.duplicate_with_smsid = True
     message_id = caller.care(RequestId="r")["SMSID"]

@@ -22,13 +22,13 @@ def rows_of(caller, page_size, **members):
         page += 1
 
 
-def test_balance(caller):
+def test_balance_response_with_correct_and_wrong_keys(caller):
     """A number of VND under CodeResponse; 0 with a wrong key, which must not be read as a poor account."""
     assert caller.balance() == {"Balance": 1_000_000_000, "CodeResponse": "100", "UserID": 80201}
     assert caller.balance(SecretKey="x") == {"Balance": 0, "CodeResponse": "101", "ErrorMessage": "Authorize Failed"}
 
 
-def test_a_row_has_the_members_of_the_sample(caller):
+def test_sent_data_row_has_the_documented_members(caller):
     """Numbers are numbers, the time is a `/Date(ms+0700)/`, SmsId is shared by a request."""
     ids = [caller.care(campaignid="c")["SMSID"], caller.xml(["0901888485", "0901888486"])["SMSID"]]
     caller.emulator.advance(10)
@@ -46,7 +46,7 @@ def test_a_row_has_the_members_of_the_sample(caller):
     assert {row["ReferenceId"] for row in answer["SentData"]} == set(ids)
 
 
-def test_refusals_of_sent_data(caller):
+def test_invalid_sent_data_requests_are_refused_by_code(caller):
     """101 has a full stop here; a missing type is 300, an unreadable range or page 110."""
     assert caller.sent(SecretKey="x") == {"CodeResult": "101", "ErrorMessage": "Authorize Failed."}
     assert caller.sent(SmsType=None)["CodeResult"] == "300"
@@ -56,7 +56,7 @@ def test_refusals_of_sent_data(caller):
     assert caller.sent(page=0)["CodeResult"] == "110"
 
 
-def test_the_window_includes_both_ends_in_whole_seconds(caller):
+def test_sent_data_window_includes_both_ends_in_whole_seconds(caller):
     """A message of 09:00:00.999 belongs to the window that ends at 09:00:00, in Vietnamese time."""
     for created_at in ("08:59:59.999", "09:00:00.000", "09:00:00.999", "09:00:01.000"):
         caller.emulator.insert_message(f"2024-05-15T{created_at}")
@@ -66,7 +66,7 @@ def test_the_window_includes_both_ends_in_whole_seconds(caller):
     assert caller.sent(From="2024-05-15 09:00:02")["SentData"] == []
 
 
-def test_a_scheduled_message_belongs_to_the_day_it_was_created(caller):
+def test_scheduled_message_is_listed_by_creation_time(caller):
     """The filter is the creation time, not SentTime."""
     caller.care(SendDate="2024-05-16 08:00:00")
     caller.emulator.advance(days=1)
@@ -75,7 +75,7 @@ def test_a_scheduled_message_belongs_to_the_day_it_was_created(caller):
 
 
 @pytest.mark.parametrize("order", ["newest_first", "oldest_first", "shuffled"])
-def test_pages_cover_a_window_once(caller, order):
+def test_pages_cover_a_window_without_repeats(caller, order):
     """Whatever the order, 1234 rows come once each while nothing changes, 500 a page at most."""
     caller.emulator.quirks.page_order = order
     caller.emulator.populate(1234, start="2024-05-14 00:00:00", end="2024-05-15 00:00:00")
@@ -88,13 +88,13 @@ def test_pages_cover_a_window_once(caller, order):
     assert (times == sorted(times, reverse=True)) == (order == "newest_first")
 
 
-def test_a_page_size_over_500_may_be_refused(caller):
+def test_page_size_quirk_refuses_more_than_500(caller):
     """The documentation says only "max"."""
     caller.emulator.quirks.page_size_over_limit = "refuse"
     assert caller.sent(page_size=501)["CodeResult"] == "110"
 
 
-def test_a_row_that_arrives_while_paging_shifts_newest_first_pages(caller):
+def test_row_inserted_during_paging_shifts_newest_first_pages(caller):
     """The hook inserts one row before page 2, so a row of page 1 comes again, and none is lost."""
     caller.emulator.populate(300, start="2024-05-14 00:00:00", end="2024-05-15 00:00:00")
 
@@ -109,7 +109,7 @@ def test_a_row_that_arrives_while_paging_shifts_newest_first_pages(caller):
     assert "0911111111" not in {row["Phone"] for row in rows}
 
 
-def test_a_row_inserted_into_the_past_lands_in_its_place(caller):
+def test_row_inserted_into_the_past_is_listed_in_order(caller):
     """Even in the middle of what is stored already."""
     caller.emulator.populate(10, start="2024-05-14 00:00:00", end="2024-05-15 00:00:00")
     caller.emulator.populate(10, start="2024-05-12 00:00:00", end="2024-05-13 00:00:00")
@@ -129,7 +129,7 @@ def test_journey_messages_are_listed_as_ordinary_zns(caller):
     assert [row["ReferenceId"] for row in caller.sent(25)["SentData"]] == [zns_id, journey_id]
 
 
-def test_an_empty_range_may_be_105(caller):
+def test_empty_range_quirk_answers_code_105(caller):
     """A switch, because the code table lists 105 for this call."""
     assert caller.sent() == {"CodeResult": "100", "CountTotal": 0, "SentData": []}
     caller.emulator.quirks.empty_range_is_105 = True
@@ -138,7 +138,7 @@ def test_an_empty_range_may_be_105(caller):
     assert caller.sent()["CodeResult"] == "100"
 
 
-def test_send_status_counts_a_batch(caller):
+def test_send_status_aggregates_a_batch(caller):
     """Counters over all numbers; 1 in review, 2 waiting, 5 handed over."""
     message_id = caller.advertising(phones(40))["SMSID"]
     assert caller.status(message_id)["SendStatus"] == 1
@@ -155,12 +155,12 @@ def test_send_status_counts_a_batch(caller):
     }
 
 
-def test_send_status_101_has_no_text(caller):
+def test_send_status_code_101_has_no_error_text(caller):
     """Only the code and the echo."""
     assert caller.status("abc", SecretKey="x") == {"CodeResponse": "101", "SMSID": "abc"}
 
 
-def test_query_names_match_in_any_case(caller):
+def test_query_names_are_case_insensitive(caller):
     """And a stray `&` in front does no harm, as in the printed address."""
     message_id = caller.care()["SMSID"]
     url = f"{caller.base_url}/MainService.svc/json/GetSmsReceiverStatus_get?&REFID={message_id}"
@@ -168,7 +168,7 @@ def test_query_names_match_in_any_case(caller):
     assert caller.session.get(url, timeout=60).json()["CodeResult"] == "100"
 
 
-def test_receiver_status_cannot_say_pending(caller):
+def test_receiver_status_reports_pending_as_not_sent(caller):
     """Before the report it looks like a failure; afterwards it is told per number."""
     message_id = caller.xml(["0901888484", "0971888484"])["SMSID"]
     before = caller.receivers(message_id)["ReceiverList"]
@@ -185,7 +185,7 @@ def test_receiver_status_cannot_say_pending(caller):
     assert caller.receivers(message_id, ApiKey="x") == {"CodeResult": "101", "ErrorMessage": "Authorize Failed"}
 
 
-def test_a_message_is_unknown_too_early_and_too_late(make_caller):
+def test_status_lookup_gives_105_outside_the_lookup_window(make_caller):
     """105 in both cases, and for ids that never were."""
     caller = make_caller(lookup_delay_seconds=30)
     message_id = caller.care()["SMSID"]
@@ -200,7 +200,7 @@ def test_a_message_is_unknown_too_early_and_too_late(make_caller):
         assert caller.status(unknown)["CodeResponse"] == "105"
 
 
-def test_missed_callbacks_come_only_for_zns_with_a_callback_url(caller):
+def test_missed_callbacks_are_returned_only_for_zns_with_callback_url(caller):
     """Absence is not failure; Code is a number."""
     with_url = caller.zns(CallbackUrl="https://example.com/cb")["SMSID"]
     without = caller.zns()["SMSID"]
@@ -224,7 +224,7 @@ def test_missed_callbacks_beyond_200_ids_are_dropped_silently(caller):
     assert [row["SMSID"] for row in caller.missed(ids)["Data_callback"]] == ids[:200]
 
 
-def test_error_info_of_a_failed_zns_has_a_tail(make_caller):
+def test_error_info_of_failed_zns_has_trailing_text(make_caller):
     """JSON text followed by a stray sentence."""
     caller = make_caller(progress=FAILING)
     message_id = caller.zns(CallbackUrl="https://example.com/cb")["SMSID"]
@@ -234,7 +234,7 @@ def test_error_info_of_a_failed_zns_has_a_tail(make_caller):
     assert replayed["ErrorInfo"].endswith("}Object reference not set to an instance of an object.")
 
 
-def test_template_details(caller):
+def test_template_details_and_refusal_codes(caller):
     """Success is Error 0, and Data comes first."""
     answer = caller.template()
     assert list(answer) == ["Data", "Error", "Message"]

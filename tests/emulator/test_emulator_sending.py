@@ -17,7 +17,7 @@ from esms_connectors.emulator.world import (
 )
 
 
-def test_customer_care_is_stored_and_charged(caller):
+def test_customer_care_sms_is_stored_and_charged(caller):
     """An accepted SMS is one message with its campaign and RequestId, and costs the brandname's price."""
     before = caller.emulator.account().balance_vnd
     answer = caller.care(RequestId="r-1", campaignid="chien dich 1", CallbackUrl="https://example.com/x")
@@ -53,7 +53,7 @@ def test_long_and_vietnamese_texts_cost_more_segments(caller):
         ({"Phone": "84909999999"}, "99"),
     ],
 )
-def test_customer_care_refusals(make_caller, members, code):
+def test_customer_care_refusals_have_documented_codes(make_caller, members, code):
     """Each broken rule has its code, an HTTP 200, and leaves nothing behind."""
     caller = make_caller(blocked_phones=frozenset({"0909999999"}))
     answer = caller.care(**members)
@@ -62,7 +62,7 @@ def test_customer_care_refusals(make_caller, members, code):
     assert caller.emulator.message_count == 0
 
 
-def test_the_texts_of_the_documented_refusals(caller):
+def test_refusal_texts_match_the_documentation(caller):
     """The words of the pages, letter for letter."""
     caller.care(RequestId="r")
     assert caller.care(SecretKey="x")["ErrorMessage"] == "Authorize Failed"
@@ -76,7 +76,7 @@ def test_the_texts_of_the_documented_refusals(caller):
     }
 
 
-def test_a_text_outside_the_template_is_146_with_an_smsid(caller):
+def test_text_outside_the_template_gives_code_146_with_an_smsid(caller):
     """146 carries an SMSID although nothing was sent, and no status call knows it."""
     answer = caller.care(Brandname=DEMO_TEMPLATED_BRANDNAME, Content="Khuyen mai")
     assert (answer["CodeResult"], answer["ErrorMessage"]) == ("146", "Sai template Brandname CSKH")
@@ -85,7 +85,7 @@ def test_a_text_outside_the_template_is_146_with_an_smsid(caller):
     assert caller.emulator.message_count == 1
 
 
-def test_a_request_without_text_or_with_a_bad_date_has_no_code(caller):
+def test_malformed_request_gives_an_error_without_a_code(caller):
     """The body is only an error word, as under the tab named 99."""
     assert caller.care(Content="") == {"error": "Invalid request"}
     assert caller.care(SendDate="15/05/2024") == {"error": "Invalid request"}
@@ -93,7 +93,7 @@ def test_a_request_without_text_or_with_a_bad_date_has_no_code(caller):
     assert caller.care(RequestId="x" * 50)["CodeResult"] == "100"
 
 
-def test_no_money_is_103_and_an_unlisted_address_140(caller):
+def test_insufficient_balance_gives_103_and_unlisted_address_140(caller):
     """103 when the balance is below the price, 140 when the IP list is on without us."""
     caller.emulator.set_balance(789)
     assert caller.care()["CodeResult"] == "103"
@@ -106,7 +106,7 @@ def test_no_money_is_103_and_an_unlisted_address_140(caller):
     assert caller.care()["CodeResult"] == "103"
 
 
-def test_sandbox_checks_everything_and_keeps_nothing(caller):
+def test_sandbox_validates_and_stores_nothing(caller):
     """A sandbox send answers 100 with an id nobody knows, costs nothing and leaves its RequestId free."""
     before = caller.emulator.account().balance_vnd
     answer = caller.care(Sandbox="1", RequestId="r")
@@ -118,7 +118,7 @@ def test_sandbox_checks_everything_and_keeps_nothing(caller):
 
 
 @pytest.mark.parametrize("spelling", ["SandBox", "sandbox", "IsSandBox"])
-def test_a_misspelled_sandbox_sends_for_real(caller, spelling):
+def test_misspelled_sandbox_flag_sends_for_real(caller, spelling):
     """Unknown members are ignored without a word, so the message goes out."""
     caller.care(**{spelling: "1"})
     assert caller.emulator.message_count == 1
@@ -131,7 +131,7 @@ def test_member_names_are_case_sensitive(caller):
     assert caller.emulator.deliveries_by_phone() == {"0901888484": 2}
 
 
-def test_a_body_that_is_not_json_is_http_400(caller):
+def test_malformed_http_requests_give_400_404_or_405(caller):
     """WCF answers what it cannot read with a web page."""
     response = caller.session.post(caller.base_url + "/MainService.svc/json/GetBalance_json", data=b"{", timeout=60)
     assert (response.status_code, response.headers["Content-Type"]) == (400, "text/html; charset=utf-8")
@@ -139,13 +139,13 @@ def test_a_body_that_is_not_json_is_http_400(caller):
     assert caller.response("GET", "/MainService.svc/json/GetBalance_json", {}).status_code == 405
 
 
-def test_the_date_header_is_the_emulators_time(either):
+def test_date_header_is_the_emulator_time(either):
     """A client that compares clocks sees the virtual one."""
     response = either.response("POST", "/MainService.svc/json/GetBalance_json", {})
     assert response.headers["Date"] == "Wed, 15 May 2024 02:00:00 GMT"
 
 
-def test_a_request_id_blocks_for_24_hours(caller):
+def test_request_id_blocks_duplicates_for_24_hours(caller):
     """124 until the 24 hours are over, across functions; then the id is new again."""
     assert caller.care(RequestId="r")["CodeResult"] == "100"
     caller.emulator.advance(hours=23.99)
@@ -157,7 +157,7 @@ def test_a_request_id_blocks_for_24_hours(caller):
     assert caller.care(RequestId="r")["CodeResult"] == "124"
 
 
-def test_the_calendar_day_window_ends_at_midnight_in_vietnam(make_caller):
+def test_calendar_day_window_ends_at_midnight_in_vietnam(make_caller):
     """Two minutes can be enough for a second message."""
     caller = make_caller("2024-05-15 23:59:00", duplicate_window="calendar_day")
     assert caller.care(RequestId="r")["CodeResult"] == "100"
@@ -167,7 +167,7 @@ def test_the_calendar_day_window_ends_at_midnight_in_vietnam(make_caller):
     assert caller.care(RequestId="r")["CodeResult"] == "100"
 
 
-def test_a_refused_request_burns_its_id_only_by_config(make_caller):
+def test_refused_request_consumes_its_id_only_if_configured(make_caller):
     """Not documented, so both are possible."""
     for burns, code in ((False, "100"), (True, "124")):
         caller = make_caller(refused_burns_request_id=burns)
@@ -186,7 +186,7 @@ def test_eight_threads_with_one_request_id_send_once(either):
     assert either.emulator.deliveries_by_phone() == {"0901888484": 1}
 
 
-def test_advertising_has_one_id_for_the_batch(caller):
+def test_advertising_batch_has_one_message_id(caller):
     """30 distinct numbers are one SMSID, 30 rows, one RequestId."""
     answer = caller.advertising(phones(30), RequestId="r")
     assert answer["CodeResult"] == "100"
@@ -210,7 +210,7 @@ def test_advertising_counts_distinct_numbers(caller, numbers, code):
     assert caller.advertising(numbers)["CodeResult"] == code
 
 
-def test_xml_sends_to_several_phones(caller):
+def test_xml_request_sends_to_several_phones_under_one_id(caller):
     """Customer care by XML: escapes are undone, several CUSTOMER elements share one SMSID."""
     answer = caller.xml(["0901888484", "84901888485"], REQUESTID="r")
     assert [message.phone for message in caller.emulator.messages()] == ["0901888484", "0901888485"]
@@ -223,7 +223,7 @@ def test_xml_sends_to_several_phones(caller):
     }
 
 
-def test_xml_request_id_may_be_unknown_to_the_gateway(caller):
+def test_xml_request_id_quirk_allows_duplicates(caller):
     """With the switch off, REQUESTID protects nobody."""
     caller.emulator.quirks.xml_request_id_honoured = False
     caller.xml(["0901888484"], REQUESTID="r")
@@ -231,7 +231,7 @@ def test_xml_request_id_may_be_unknown_to_the_gateway(caller):
     assert caller.emulator.message_count == 2
 
 
-def test_xml_refusals(caller):
+def test_xml_refusals_have_documented_codes(caller):
     """One number on the advertising URL is 107, so is SMSTYPE 1; the printed sample is not even XML."""
     assert caller.xml(["0901888484"], path="SendMultipleSMSBrandname")["CodeResult"] == "107"
     assert caller.xml(["0901888484"], SMSTYPE="1")["CodeResult"] == "107"
@@ -243,7 +243,7 @@ def test_xml_refusals(caller):
     assert caller.emulator.message_count == 30
 
 
-def test_zns_by_key_renders_the_template(caller):
+def test_zns_with_named_values_renders_the_template(caller):
     """TempData goes by name, in any order; the row shows the filled text."""
     caller.zns(campaignid="c")
     (message,) = caller.emulator.messages()
@@ -251,7 +251,7 @@ def test_zns_by_key_renders_the_template(caller):
     assert (message.sms_type, message.template_id, message.price_vnd) == (25, DEMO_TEMPLATE_ID, 300)
 
 
-def test_an_otp_template_makes_a_priority_zns(caller):
+def test_otp_template_gives_zns_of_type_24(caller):
     """Type 24 is decided by the template, not by the caller."""
     caller.zns(TempID=DEMO_OTP_TEMPLATE_ID, TempData=[{"key": "otp", "value": "123456"}])
     assert caller.sent(24)["CountTotal"] == 1
@@ -276,7 +276,7 @@ def test_an_otp_template_makes_a_priority_zns(caller):
         ({"Phone": "1"}, "108"),
     ],
 )
-def test_zns_refusals(make_caller, members, code):
+def test_zns_refusals_have_documented_codes(make_caller, members, code):
     """204 for an OA nobody has, 799 for one that is another account's or inactive, 789 and 790 for templates."""
     other = default_account()
     stranger = type(other)("other", "other", Decimal(0), 2, official_accounts=(OfficialAccount("77"),))
@@ -285,7 +285,7 @@ def test_zns_refusals(make_caller, members, code):
     assert caller.emulator.message_count == 0
 
 
-def test_journey_needs_its_flag_its_order_and_its_template(caller):
+def test_journey_requires_flag_order_id_and_template(caller):
     """IsJourney is a JSON boolean; without it the URL sends an ordinary ZNS."""
     assert caller.journey()["CodeResult"] == "100"
     assert caller.journey(IsJourney="true")["CodeResult"] == "100"
@@ -299,12 +299,12 @@ def test_journey_needs_its_flag_its_order_and_its_template(caller):
     assert [message.sms_type for message in caller.emulator.messages()] == [27, 27, 25]
 
 
-def test_the_double_slash_of_the_sample_is_accepted(caller):
+def test_double_slash_in_the_path_is_accepted(caller):
     """`//MainService.svc` is the same service."""
     assert caller.response("POST", "//MainService.svc/json/GetBalance_json", {}).json()["CodeResponse"] == "100"
 
 
-def test_bulk_tells_every_element_its_own_outcome(make_caller):
+def test_bulk_response_has_an_outcome_per_element(make_caller):
     """Top-level 100 with refused elements inside; `Sucess`, no RequestId, no SMSID on refused rows."""
     caller = make_caller(blocked_phones=frozenset({"0900000009"}))
     caller.care(RequestId="used")
@@ -333,7 +333,7 @@ def test_bulk_tells_every_element_its_own_outcome(make_caller):
     assert caller.emulator.deliveries_by_campaign() == {"": 1, "c": 1}
 
 
-def test_bulk_repeated_answers_124_per_element(caller):
+def test_repeated_bulk_call_gives_124_per_element(caller):
     """Nothing is sent twice, and no id comes back."""
     elements = [element(phone, f"r-{phone}") for phone in phones(500)]
     assert caller.bulk(elements)["TotalSuccess"] == 500
@@ -353,7 +353,7 @@ def test_bulk_repeated_answers_124_per_element(caller):
         ([element("0901888484")], {"ApiKey": "x"}, "101"),
     ],
 )
-def test_bulk_refused_as_a_whole(caller, elements, members, code):
+def test_bulk_call_refused_as_a_whole_stores_nothing(caller, elements, members, code):
     """These take nothing and have the other shape."""
     answer = caller.bulk(elements, **members)
     assert (answer["CodeResult"], answer["CountRegenerate"]) == (code, 0)
@@ -361,7 +361,7 @@ def test_bulk_refused_as_a_whole(caller, elements, members, code):
     assert caller.emulator.message_count == 0
 
 
-def test_bulk_sends_as_far_as_the_money_goes(caller):
+def test_bulk_sends_until_the_balance_is_exhausted(caller):
     """The rest is 103, row by row; without money for one the whole request is."""
     caller.emulator.set_balance(650)
     answer = caller.bulk([element(phone) for phone in phones(3)])
@@ -369,7 +369,7 @@ def test_bulk_sends_as_far_as_the_money_goes(caller):
     assert caller.bulk([element("0901888484")])["CodeResult"] == "103"
 
 
-def test_bulk_sandbox_keeps_nothing(caller):
+def test_bulk_sandbox_stores_nothing(caller):
     """Ids come back, messages do not exist."""
     answer = caller.bulk([element("0901888484", "r")], Sandbox="1", OAID=DEMO_OA_ID)
     assert answer["TotalSuccess"] == 1
@@ -377,7 +377,7 @@ def test_bulk_sandbox_keeps_nothing(caller):
     assert caller.bulk([element("0901888484", "r")])["detail"][0]["CodeResult"] == "100"
 
 
-def test_keys_never_show_in_the_log(caller):
+def test_call_log_contains_no_keys_phones_or_request_ids(caller):
     """The calls log has function, number, time and code, and nothing to hide."""
     caller.care(RequestId="secret-id")
     shown = repr(list(caller.emulator.calls)) + repr(caller.emulator.config.accounts)

@@ -84,7 +84,7 @@ def test_stopping_closes_kept_alive_connections_and_joins_threads(emulator):
         connection.close()
 
 
-def test_a_connection_is_kept_alive(server):
+def test_connection_is_kept_alive_across_calls(server):
     """One socket for many calls."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port)
     connection.connect()
@@ -96,21 +96,21 @@ def test_a_connection_is_kept_alive(server):
     connection.close()
 
 
-def test_a_chunked_body_is_read(socket_caller):
+def test_chunked_request_body_is_read(socket_caller):
     """As a generator body would be sent."""
     url = socket_caller.base_url + "/MainService.svc/json/GetBalance_json"
     answer = socket_caller.session.post(url, data=iter([b'{"ApiKey":', b'"x"}']), timeout=60).json()
     assert answer["CodeResponse"] == "101"
 
 
-def test_a_taken_port_is_one_clear_error(server):
+def test_port_in_use_gives_a_clear_error(server):
     """With the port and what to do."""
     with pytest.raises(PortInUseError, match=f"port {server.port} on 127.0.0.1 is already in use; stop") as caught:
         Emulator().serve(server.port).__enter__()
     assert caught.value.port == server.port
 
 
-def test_latency_is_added_to_every_answer(emulator):
+def test_latency_is_added_to_every_response(emulator):
     """In real time, and changeable while serving."""
     with emulator.serve(latency_seconds=1.0) as server, requests.Session() as session:
         session.trust_env = False
@@ -125,7 +125,7 @@ def test_latency_is_added_to_every_answer(emulator):
         assert time.monotonic() - begun < 20.0
 
 
-def test_a_gateway_that_is_down_and_up_again(server, socket_caller):
+def test_server_keeps_its_state_after_refusing_connections(server, socket_caller):
     """Refused connections, then the same port and the same state."""
     socket_caller.care()
     server.refuse_connections()
@@ -136,7 +136,7 @@ def test_a_gateway_that_is_down_and_up_again(server, socket_caller):
     assert server.emulator.message_count == 2
 
 
-def test_a_gateway_that_goes_down_in_the_middle_of_a_call(server, socket_caller):
+def test_server_going_down_during_a_call_loses_the_response(server, socket_caller):
     """A hook may do it: the call was processed, its answer is lost, the next one is refused."""
     server.emulator.on_call("send_customer_care_sms", lambda _: server.refuse_connections(), when="after")
     with pytest.raises(requests.ConnectionError, match="Connection aborted"):
@@ -147,7 +147,7 @@ def test_a_gateway_that_goes_down_in_the_middle_of_a_call(server, socket_caller)
 
 
 @pytest.mark.in_turn(every=3)
-def test_many_threads_lose_and_double_nothing(server, socket_caller):
+def test_concurrent_clients_send_and_charge_each_message_once(server, socket_caller):
     """Eight clients, overlapping RequestIds: every phone once, charged once."""
     before = server.emulator.account().balance_vnd
 
@@ -167,7 +167,7 @@ def test_many_threads_lose_and_double_nothing(server, socket_caller):
     assert server.emulator.account().balance_vnd == before - 500 * 300
 
 
-def test_the_page_is_self_contained_and_masks_phones(server, socket_caller, control):
+def test_status_page_is_self_contained_and_masks_phones(server, socket_caller, control):
     """No address of another host in it; the numbers behind it are masked."""
     socket_caller.care(campaignid="c")
     page = socket_caller.session.get(server.base_url + "/", timeout=60)
@@ -183,7 +183,7 @@ def test_the_page_is_self_contained_and_masks_phones(server, socket_caller, cont
     assert Decimal(state["balance_vnd"]) == 999_999_210
 
 
-def test_control_from_another_process(socket_caller, control):
+def test_control_endpoints_change_the_emulator(socket_caller, control):
     """Faults, quirks, clock, rows, money, and back to the beginning."""
     control.add_fault("get_balance", "code", {"code": "103"}, next_calls=1)
     assert socket_caller.balance()["CodeResponse"] == "103"
@@ -216,7 +216,7 @@ def test_control_from_another_process(socket_caller, control):
     assert control.state()["messages"] == 0
 
 
-def test_control_refuses_in_words(server, control):
+def test_control_errors_have_a_reason_and_foreign_origins_are_rejected(server, control):
     """HTTP 400 with the reason; other web sites are kept out."""
     with pytest.raises(ValueError, match="no such fault"):
         control.add_fault("*", "earthquake")
@@ -246,7 +246,7 @@ def environment() -> dict[str, str]:
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
-def test_as_a_process_of_its_own(ending):
+def test_emulator_process_starts_serves_and_stops_cleanly(ending):
     """It says where it listens, obeys the control endpoints, and ends cleanly when asked to."""
     command = [sys.executable, "-m", "esms_connectors.emulator", "--port", "0", "--populate", "5", "--seed", "7"]
     command += ["--set", "balance_vnd=5", "--virtual-clock", "2024-05-15 09:00:00"]
@@ -273,7 +273,7 @@ def test_as_a_process_of_its_own(ending):
     assert (rest, errors) == ("eSMS emulator stopped\n", "")
 
 
-def test_there_is_one_handler_for_each_function():
+def test_every_routed_function_has_one_handler():
     """Every handler has one route, and every route a handler."""
     routed = [function for route in ROUTES.values() for function in route.functions]
     assert sorted(routed) == sorted({*HANDLERS, *OLDER_HANDLERS})
@@ -289,7 +289,7 @@ def test_every_exported_name_exists():
 
 
 @pytest.mark.in_turn
-def test_it_shares_nothing_with_the_client_and_loads_nothing_early():
+def test_emulator_does_not_import_the_client_and_loads_lazily():
     """No gateway code, no framework; and the plugin alone loads neither msgspec nor requests."""
     script = (
         "import sys, esms_connectors.emulator.pytest_plugin\n"
@@ -302,7 +302,7 @@ def test_it_shares_nothing_with_the_client_and_loads_nothing_early():
     subprocess.run([sys.executable, "-c", script], check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
 
 
-def test_a_missing_extra_is_one_line(tmp_path):
+def test_missing_extra_gives_one_line_error(tmp_path):
     """It names the extra to install."""
     (tmp_path / "msgspec.py").write_text("raise ModuleNotFoundError('no msgspec', name='msgspec')\n")
     script = "from esms_connectors.emulator import Emulator"
@@ -344,7 +344,7 @@ def test_fresh_and_in_process(esms_emulator_in_process):
 
 
 @pytest.mark.in_turn(every=3)
-def test_the_pytest_plugin(tmp_path):
+def test_pytest_plugin_fixtures_work_in_user_tests(tmp_path):
     """Both fixtures work for a user's tests, with warnings as errors."""
     (tmp_path / "test_user.py").write_text(PLUGIN_TEST)
     command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "-p", "no:esms_emulator"]

@@ -34,7 +34,7 @@ def with_template(**changes: Any) -> Any:
     return (dataclasses.replace(account, templates=templates),)
 
 
-def test_every_field_of_the_configuration_is_a_setting() -> None:
+def test_every_configuration_field_is_a_setting() -> None:
     """Also those that somebody adds; each default can be written and read back."""
     owners = (EmulatorConfig, Progress, Callbacks, Quirks)
     fields = [field.name for owner in owners for field in dataclasses.fields(owner)]
@@ -60,7 +60,7 @@ def test_every_field_of_the_configuration_is_a_setting() -> None:
         ("missing_members=Campaign", "quirks.missing_members", ("Campaign",)),
     ],
 )
-def test_a_setting_has_its_type(text: str, path: str, value: object) -> None:
+def test_setting_value_is_parsed_by_field_type(text: str, path: str, value: object) -> None:
     """Read by the type of the field."""
     found: Any = configured([text])
     for name in path.split("."):
@@ -68,7 +68,7 @@ def test_a_setting_has_its_type(text: str, path: str, value: object) -> None:
     assert found == value
 
 
-def test_the_account_has_settings_too() -> None:
+def test_settings_apply_to_account_template_oa_and_brandname() -> None:
     """Balance, and what stands behind a template, an OA or a sender name."""
     names = [
         "balance_vnd=1000",
@@ -99,7 +99,7 @@ def test_the_account_has_settings_too() -> None:
         (f"oa.{DEMO_OA_ID}.activ=no", f"'oa.{DEMO_OA_ID}.activ': There is no setting 'activ'. Did you mean 'active'?"),
     ],
 )
-def test_a_wrong_setting_is_one_line(text: str, words: str) -> None:
+def test_invalid_setting_gives_one_line_error(text: str, words: str) -> None:
     """What is wrong, and what to write."""
     with pytest.raises(SettingError) as caught:
         configured([text])
@@ -110,7 +110,7 @@ def test_a_wrong_setting_is_one_line(text: str, words: str) -> None:
     ("rule", "code", "state"),
     [("accepted", "100", (5, 1)), ("refused", "-133", None), ("failed", "100", (5, 0)), ("held", "100", (2, 2))],
 )
-def test_zns_at_night(make_caller, rule, code, state):
+def test_night_zns_quirk_controls_zns_at_night(make_caller, rule, code, state):
     """From 22:00 to 06:00; held ones leave at 06:00."""
     caller = make_caller("2024-05-15 22:00:00", quirks=Quirks(night_zns=rule))
     assert caller.zns()["CodeResult"] == code
@@ -122,14 +122,14 @@ def test_zns_at_night(make_caller, rule, code, state):
     assert set(caller.statuses()) == {(5, 1), (5, 0 if rule == "failed" else 1)}
 
 
-def test_the_night_may_be_about_some_tags_only(make_caller):
+def test_night_tags_quirk_limits_the_night_rule(make_caller):
     """Other templates go out."""
     caller = make_caller("2024-05-15 23:00:00", quirks=Quirks(night_zns="refused", night_tags=("PROMOTION",)))
     assert caller.zns()["CodeResult"] == "100"
 
 
 @pytest.mark.parametrize(("rule", "codes"), [("failed", ["100"] * 3), ("refused", ["100", "-144", "-144"])])
-def test_zns_beyond_the_quota(make_caller, rule, codes):
+def test_quota_exceeded_quirk_controls_zns_beyond_the_quota(make_caller, rule, codes):
     """Of the template here; single sends and bulk elements alike. Ignored: everything is delivered."""
     caller = make_caller(accounts=with_template(daily_quota=1), quirks=Quirks(quota_exceeded=rule))
     answer = caller.bulk([element(phone) for phone in phones(3)])
@@ -148,7 +148,7 @@ def test_zns_beyond_the_quota(make_caller, rule, codes):
     assert caller.zns()["CodeResult"] == "100"
 
 
-def test_a_template_that_is_not_enabled_is_refused(make_caller):
+def test_disabled_template_gives_code_790(make_caller):
     """790, and its status is told."""
     caller = make_caller(accounts=with_template(status="DISABLE", quality="LOW"))
     assert caller.zns()["CodeResult"] == "790"
@@ -156,7 +156,7 @@ def test_a_template_that_is_not_enabled_is_refused(make_caller):
 
 
 @pytest.mark.parametrize(("scope", "code"), [("account", "124"), ("endpoint", "100")])
-def test_where_a_request_id_blocks(make_caller, scope, code):
+def test_request_id_scope_is_the_account_or_the_endpoint(make_caller, scope, code):
     """In the whole account, or at its own address (which fixed number and customer care share)."""
     caller = make_caller(quirks=Quirks(request_id_scope=scope))
     caller.care(RequestId="r")
@@ -166,7 +166,7 @@ def test_where_a_request_id_blocks(make_caller, scope, code):
 
 
 @pytest.mark.parametrize("scope", ["account", "endpoint"])
-def test_a_refusal_may_consume_the_id(make_caller, scope):
+def test_refusal_consumes_the_request_id_if_configured(make_caller, scope):
     """The same id with a good request is 124 then."""
     caller = make_caller(refused_burns_request_id=True, quirks=Quirks(request_id_scope=scope))
     assert caller.care(RequestId="r", Phone="0901888484", Content="x", Brandname="nobody")["CodeResult"] == "104"
@@ -176,7 +176,7 @@ def test_a_refusal_may_consume_the_id(make_caller, scope):
     assert caller.care(RequestId="r")["CodeResult"] == "124"
 
 
-def test_the_same_text_may_be_refused_for_a_while(make_caller):
+def test_same_text_quirk_refuses_repeats_for_a_while(make_caller):
     """To the same number, whatever its request id."""
     caller = make_caller(quirks=Quirks(same_text_refused_seconds=300))
     answers = [caller.care(RequestId="1"), caller.care(RequestId="2"), caller.care(Content="another")]
@@ -189,7 +189,7 @@ def test_the_same_text_may_be_refused_for_a_while(make_caller):
     ("rule", "content", "price"),
     [("ignored", "Chào bạn Đức", 790), ("strips", "Chao ban Duc", 790), ("mangles", "Ch?o b?n ??c", 790)],
 )
-def test_what_is_unicode_0_does_to_a_text(make_caller, rule, content, price):
+def test_is_unicode_quirk_alters_text_sent_with_is_unicode_0(make_caller, rule, content, price):
     """The text goes out as it is, without its marks, or spoilt; 110 is the fourth way."""
     caller = make_caller(quirks=Quirks(is_unicode=rule))
     caller.care(Content="Chào bạn Đức", IsUnicode="0")
@@ -197,7 +197,7 @@ def test_what_is_unicode_0_does_to_a_text(make_caller, rule, content, price):
     assert (message.content, message.price_vnd) == (content, price)
 
 
-def test_is_unicode_1_is_charged_where_it_counts(make_caller):
+def test_is_unicode_refuses_quirk_and_charging_of_is_unicode_1(make_caller):
     """A plain text of 71 characters is two parts then; 0 with diacritics may be refused."""
     caller = make_caller(quirks=Quirks(is_unicode="refuses"))
     assert caller.care(Content="Chào", IsUnicode="0")["CodeResult"] == "110"
@@ -205,7 +205,7 @@ def test_is_unicode_1_is_charged_where_it_counts(make_caller):
     assert [message.price_vnd for message in caller.emulator.messages()] == [1580]
 
 
-def test_another_time_zone(make_caller):
+def test_time_zone_quirk_shifts_ranges_and_send_dates(make_caller):
     """From, To and SendDate are read as UTC."""
     caller = make_caller(quirks=Quirks(time_zone_hours=0))
     caller.care(SendDate="2024-05-15 02:30:00")
@@ -221,7 +221,7 @@ def listed(caller: Caller, **span: str) -> int:
     return caller.sent(**span)["CountTotal"]
 
 
-def test_rows_may_vanish(make_caller):
+def test_vanishing_quirk_removes_a_share_of_rows(make_caller):
     """A share of them, some time after their creation."""
     caller = make_caller(quirks=Quirks(vanishing_share=0.5, vanishing_seconds=3600))
     for phone in phones(40):
@@ -231,7 +231,7 @@ def test_rows_may_vanish(make_caller):
     assert 5 < listed(caller) < 35
 
 
-def test_rows_may_move_to_the_window_of_their_sending(make_caller):
+def test_listed_by_sent_quirk_moves_rows_to_their_send_time(make_caller):
     """A scheduled message is listed where it was made, and later where it was sent."""
     caller = make_caller(quirks=Quirks(listed_by="sent"))
     caller.care(SendDate="2024-05-16 09:00:00")
@@ -242,7 +242,7 @@ def test_rows_may_move_to_the_window_of_their_sending(make_caller):
     assert (listed(caller, **first), listed(caller, **second)) == (0, 1)
 
 
-def test_a_range_older_than_the_retention(make_caller):
+def test_range_older_than_the_retention_is_empty_or_105(make_caller):
     """Nothing, or 105; a range that reaches into it lists what is kept."""
     caller = make_caller(quirks=Quirks(retention_days=7))
     caller.care()
@@ -255,7 +255,7 @@ def test_a_range_older_than_the_retention(make_caller):
     assert listed(caller) == 1
 
 
-def test_the_limit_of_the_delivery_status(make_caller):
+def test_delivery_status_rate_limit_gives_code_160(make_caller):
     """160 above it, per second of the emulator."""
     caller = make_caller(delivery_status_per_second=2)
     codes = [caller.post("GetZaloMessageStatus", OAID=DEMO_OA_ID, MessageId="1")["CodeResult"] for _ in range(3)]
@@ -264,7 +264,7 @@ def test_the_limit_of_the_delivery_status(make_caller):
     assert caller.post("GetZaloMessageStatus", OAID=DEMO_OA_ID, MessageId="1")["CodeResult"] == "100"
 
 
-def test_a_short_code_message_calls_the_partner(caller):
+def test_short_code_message_calls_a_local_partner(caller):
     """GET with a signature; the XML answer is read, another host is not called."""
     import base64
     import hashlib
@@ -289,7 +289,7 @@ def test_a_short_code_message_calls_the_partner(caller):
         caller.emulator.send_shortcode_message("http://example.com/", "0901888484", "x")
 
 
-def test_settings_reach_a_running_emulator(make_caller):
+def test_settings_apply_to_a_running_emulator(make_caller):
     """What `esms emulator --set` makes is what the emulator lives by."""
     from esms_connectors.emulator import Emulator
 

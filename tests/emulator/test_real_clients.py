@@ -69,7 +69,7 @@ def fixture_served() -> Iterator[Served]:
         "/MainService.svc/json/SendMultipleMessage_V4_post",
     ],
 )
-def test_json_with_integers_and_no_request_id(served: Served, path: str) -> None:
+def test_json_with_integers_and_no_request_id_is_accepted(served: Served, path: str) -> None:
     """Whatever the spelling of the path; two equal requests are two messages, and the phone is one."""
     first, second = (served.call("POST", path, json=CARE) for _ in range(2))
     assert list(first) == list(second) == TAKEN
@@ -78,14 +78,14 @@ def test_json_with_integers_and_no_request_id(served: Served, path: str) -> None
 
 
 @pytest.mark.parametrize("changed", [{}, {"SmsType": 8, "Brandname": ""}, {"Phone": "0901888484", "RequestId": "r"}])
-def test_get_with_the_keys_in_the_query(served: Served, changed: dict[str, Any]) -> None:
+def test_get_with_keys_in_the_query_is_accepted(served: Served, changed: dict[str, Any]) -> None:
     """As most public clients send; names match in any case."""
     members = {name.lower(): value for name, value in {**CARE, **changed}.items()}
     assert list(served.call("GET", "/MainService.svc/json/SendMultipleMessage_V4_get", params=members)) == TAKEN
     assert served.emulator.deliveries_by_phone() == {"0901888484": 1}
 
 
-def test_a_form_with_the_key_as_its_sample_spells_it(served: Served) -> None:
+def test_form_with_sample_spelling_of_the_api_key_is_accepted(served: Served) -> None:
     """`Apikey`, not `ApiKey`."""
     members = {"Apikey": DEMO_API_KEY, **{name: CARE[name] for name in CARE if name != "ApiKey"}}
     assert list(served.call("POST", "/MainService.svc/json/SendMultipleMessage_V4_post/", data=members)) == TAKEN
@@ -96,7 +96,7 @@ def xml(**elements: str) -> str:
     return f"<RQST>\n <APIKEY>{DEMO_API_KEY}</APIKEY>\n <SECRETKEY>{DEMO_SECRET_KEY}</SECRETKEY>{inner}\n</RQST>"
 
 
-def test_xml_as_text(served: Served) -> None:
+def test_xml_in_a_text_body_is_accepted(served: Served) -> None:
     """A text body with the contacts inside."""
     contacts = "<CUSTOMER><PHONE>84901888484</PHONE></CUSTOMER>"
     body = xml(CONTENT="Xin chao", SMSTYPE="2", BRANDNAME=DEMO_BRANDNAME, CONTACTS=contacts)
@@ -106,7 +106,7 @@ def test_xml_as_text(served: Served) -> None:
 
 
 @pytest.mark.parametrize("path", ["/MainService.svc/json/GetBalance/{}/{}", "/mainservice.svc/json/getbalance/{}/{}/"])
-def test_the_balance_with_the_keys_in_the_path(served: Served, path: str) -> None:
+def test_keys_in_the_path_are_accepted_for_balance(served: Served, path: str) -> None:
     """The older call; keys keep their case although the path need not."""
     served.emulator.set_balance(36693)
     answer = served.call("GET", path.format(DEMO_API_KEY, DEMO_SECRET_KEY))
@@ -115,7 +115,7 @@ def test_the_balance_with_the_keys_in_the_path(served: Served, path: str) -> Non
     assert refused == {"Balance": 0, "CodeResponse": "101", "ErrorMessage": "Authorize Failed"}
 
 
-def test_brandnames_with_the_keys_in_the_path(served: Served) -> None:
+def test_keys_in_the_path_are_accepted_for_brandname_list(served: Served) -> None:
     """One row for each type a name may be used for."""
     answer = served.call("GET", f"/MainService.svc/json/GetListBrandname/{DEMO_API_KEY}/{DEMO_SECRET_KEY}")
     assert answer["CodeResponse"] == "100"
@@ -123,7 +123,7 @@ def test_brandnames_with_the_keys_in_the_path(served: Served) -> None:
     assert {"Brandname": DEMO_BRANDNAME, "Type": 23} in answer["ListBrandName"]
 
 
-def test_the_older_sent_data(served: Served) -> None:
+def test_older_sent_data_format_is_supported(served: Served) -> None:
     """XML in, dates with slashes, three days at most; `SentResult` is a boolean and SentTime a local date."""
     sent = served.call("POST", "/MainService.svc/json/SendMultipleMessage_V4_post_json/", json=CARE)
     served.emulator.advance(60)
@@ -140,7 +140,7 @@ def test_the_older_sent_data(served: Served) -> None:
     assert served.call("POST", path, data=xml(**span).replace(DEMO_SECRET_KEY, "x"))["CodeResult"] == "101"
 
 
-def test_zns_with_a_numeric_template_and_a_query_nobody_asked_for(served: Served) -> None:
+def test_zns_with_numeric_ids_and_a_stray_query_is_accepted(served: Served) -> None:
     """Template and OA as numbers, a stray query parameter behind the path."""
     members = {
         **KEYS,

@@ -42,7 +42,7 @@ CALLED = [one for one in ENDPOINTS.values() if one.request_format is not Request
         *("https://rest.esms.vn", "https://relay.example.vn/esms", "HTTP://LOCALHOST", "https://10.0.0.1"),
     ],
 )
-def test_these_base_urls_may_have_the_keys(base_url: str) -> None:
+def test_https_and_loopback_base_urls_are_accepted(base_url: str) -> None:
     """https anywhere, plain http on this machine."""
     assert EsmsClient(KEYS, base_url + "/").base_url.lower() == base_url.lower()
 
@@ -60,7 +60,7 @@ def test_these_base_urls_may_have_the_keys(base_url: str) -> None:
         *("https://host:0", "https://host:99999", "https://host:x", "http://[::1", "https:///path", None, 5, b"https"),
     ],
 )
-def test_these_base_urls_are_refused(base_url: Any) -> None:
+def test_insecure_or_malformed_base_urls_are_rejected(base_url: Any) -> None:
     """Other machines over plain http, and whatever cannot be read: one line, and no client."""
     with pytest.raises(ConfigurationError) as caught:
         EsmsClient(KEYS, base_url)
@@ -77,7 +77,7 @@ def test_these_base_urls_are_refused(base_url: Any) -> None:
         ("KEY-EMULATOR0", "SECRET-EMULATOR0", False),
     ],
 )
-def test_only_keys_of_an_emulator_go_over_plain_http_to_another_machine(
+def test_only_emulator_keys_are_sent_over_plain_http_to_another_host(
     api_key: str, secret_key: str, allowed: bool
 ) -> None:
     """As from one container to the next; a pair with one real key is a real one."""
@@ -91,7 +91,7 @@ def test_only_keys_of_an_emulator_go_over_plain_http_to_another_machine(
                 assert client.get_balance().balance_vnd == 1
 
 
-def test_each_function_has_its_own_host_at_the_gateway_only() -> None:
+def test_separate_hosts_are_used_only_at_the_gateway_itself() -> None:
     """Missed callbacks and voice have hosts of their own; behind a relay or an emulator everything is called there."""
     for base_url in (DEFAULT_BASE_URL, "https://REST.esms.vn", "https://rest.esms.vn:443", "https://rest.esms.vn/"):
         addresses = Addresses(base_url)
@@ -120,7 +120,7 @@ def test_every_url_of_the_catalogue_is_on_the_allow_list(base_url: str) -> None:
         *("http://rest.esms.vn/", "https://rest.esms.vn:8443/", "https://esms.vn/", "https://127.0.0.1/"),
     ],
 )
-def test_no_other_host_gets_the_keys(url: str) -> None:
+def test_other_hosts_schemes_and_ports_are_not_on_the_allow_list(url: str) -> None:
     """Another host, scheme or port is another place."""
     with pytest.raises(ConfigurationError):
         Addresses(DEFAULT_BASE_URL).check(url)
@@ -140,7 +140,7 @@ def test_redirects_are_not_followed(make_client: MakeClient, status: int, name: 
         assert elsewhere.connections == 0
 
 
-def test_cookies_and_netrc_are_left_alone(
+def test_cookies_and_netrc_credentials_are_not_sent(
     make_client: MakeClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """No cookie comes back, and no password of a netrc file is sent along."""
@@ -160,7 +160,7 @@ def test_cookies_and_netrc_are_left_alone(
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("name", [*SENDS, "get_balance"])
-def test_a_self_signed_certificate_is_not_trusted(make_client: MakeClient, tls: ssl.SSLContext, name: str) -> None:
+def test_self_signed_certificate_is_not_trusted(make_client: MakeClient, tls: ssl.SSLContext, name: str) -> None:
     """NotSentError that names the certificate; the server saw no request."""
     with RawServer(BALANCE, tls=tls) as server:
         with pytest.raises(NotSentError, match="certificate"):
@@ -168,7 +168,7 @@ def test_a_self_signed_certificate_is_not_trusted(make_client: MakeClient, tls: 
         assert server.requests == []
 
 
-def test_a_ca_of_ones_own_is_a_setting(
+def test_custom_ca_is_accepted_by_argument_or_environment(
     make_client: MakeClient, tls: ssl.SSLContext, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given by argument, or in the variables that requests knows."""
@@ -181,7 +181,7 @@ def test_a_ca_of_ones_own_is_a_setting(
                 assert get_balance(make_client(server.base_url)).balance_vnd == 1
 
 
-def test_a_certificate_for_another_host_is_not_trusted(
+def test_certificate_for_another_host_is_not_trusted(
     make_client: MakeClient, tls: ssl.SSLContext, certificate: tuple[Path, Path]
 ) -> None:
     """Trusting the CA is not enough: the name must fit."""
@@ -193,7 +193,7 @@ def test_a_certificate_for_another_host_is_not_trusted(
 
 
 @pytest.mark.parametrize("attempt", [False, True, 0])
-def test_verification_cannot_be_switched_off(
+def test_certificate_verification_cannot_be_disabled(
     make_client: MakeClient, tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch, attempt: Any
 ) -> None:
     """Neither by an argument, nor by a session's attribute, nor by the environment."""
@@ -212,13 +212,13 @@ def test_verification_cannot_be_switched_off(
         assert server.requests == []
 
 
-def test_a_ca_bundle_that_is_not_there_is_a_configuration_error() -> None:
+def test_missing_ca_bundle_gives_configuration_error() -> None:
     """Said when the client is made, not at the first send."""
     with pytest.raises(ConfigurationError, match="does not exist"):
         EsmsClient(KEYS, ca_bundle="/no/such/file.pem")
 
 
-def test_a_handshake_that_breaks_off_means_not_sent(make_client: MakeClient) -> None:
+def test_failed_tls_handshake_means_not_sent(make_client: MakeClient) -> None:
     """Something that speaks no TLS at the other end: nothing of ours has left."""
     with RawServer(b"", greeting=b"220 mail.example ESMTP\r\n") as server:
         with pytest.raises(NotSentError, match="TLS handshake"):
@@ -226,7 +226,7 @@ def test_a_handshake_that_breaks_off_means_not_sent(make_client: MakeClient) -> 
         assert (server.connections, server.requests) == (3, [])
 
 
-def test_a_connection_that_breaks_after_the_request_is_unknown(
+def test_connection_lost_after_the_request_is_unknown(
     make_client: MakeClient, tls: ssl.SSLContext, certificate: tuple[Path, Path]
 ) -> None:
     """Inside TLS too, what has left is in doubt."""
@@ -248,9 +248,7 @@ class Proxy(RawServer):
         super().__init__(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 
 
-def test_the_proxy_of_the_environment_is_used_for_https(
-    make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_environment_proxy_is_used_for_https(make_client: MakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """The proxy is asked for a tunnel and sees no key; its refusal means not sent."""
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
@@ -263,7 +261,7 @@ def test_the_proxy_of_the_environment_is_used_for_https(
         assert not any(b"ApiKey" in one for one in proxy.requests)
 
 
-def test_a_proxy_given_by_argument_goes_before_the_environment(
+def test_proxy_argument_takes_precedence_over_the_environment(
     make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The environment's proxy is not asked."""
@@ -275,7 +273,7 @@ def test_a_proxy_given_by_argument_goes_before_the_environment(
         assert other.connections == 0
 
 
-def test_no_proxy_stands_between_us_and_loopback(make_client: MakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxy_is_not_used_for_loopback(make_client: MakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Plain http never leaves this machine, whatever the environment or the argument says."""
     with Proxy() as proxy, RawServer(BALANCE) as server:
         for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"):
@@ -285,7 +283,7 @@ def test_no_proxy_stands_between_us_and_loopback(make_client: MakeClient, monkey
         assert (proxy.connections, len(server.requests)) == (0, 2)
 
 
-def test_a_tunnel_keeps_the_keys_from_the_proxy(
+def test_gateway_certificate_is_verified_through_a_proxy_tunnel(
     make_client: MakeClient, tls: ssl.SSLContext, certificate: tuple[Path, Path]
 ) -> None:
     """Through CONNECT the proxy sees host and port; the gateway's certificate is still verified."""
@@ -311,13 +309,13 @@ def test_a_tunnel_keeps_the_keys_from_the_proxy(
 
 
 @pytest.mark.parametrize("proxy", ["proxy.example:3128", "socks5://proxy.example", "http://", "", "nonsense"])
-def test_a_proxy_that_cannot_be_used_is_refused(proxy: str) -> None:
+def test_unusable_proxy_is_rejected_on_construction(proxy: str) -> None:
     """Said when the client is made."""
     with pytest.raises(ConfigurationError, match="proxy"):
         EsmsClient(KEYS, proxy=proxy)
 
 
-def test_an_unreachable_host_is_not_sent(make_client: MakeClient) -> None:
+def test_unreachable_host_means_not_sent(make_client: MakeClient) -> None:
     """A name that nobody knows, a port where nobody listens: one line that asks the right question."""
     with pytest.raises(NotSentError, match="host name is not known") as caught:
         send_customer_care_sms(make_client("https://no-such-host.invalid", proxy=None))
@@ -334,7 +332,7 @@ def test_check_base_url_is_idempotent() -> None:
         assert check_base_url(check_base_url(base_url)) == check_base_url(base_url)
 
 
-def test_from_env_reads_the_four_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_from_env_reads_its_four_variables_and_arguments_take_precedence(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys, base URL and sandbox; an argument goes before them."""
     for name, value in {
         "ESMS_API_KEY": "key-of-environment",

@@ -54,7 +54,7 @@ def row(phone: Any, code: Any = "100", **others: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("quirk", ["complete", "shuffled", "without_rejected", "random_rows_missing", "without_smsid"])
-def test_outcomes_agree_with_what_the_gateway_stored(gateway: Emulator, client: EsmsClient, quirk: Any) -> None:
+def test_bulk_outcomes_agree_with_the_stored_messages(gateway: Emulator, client: EsmsClient, quirk: Any) -> None:
     """Accepted rows are stored once, rejected rows are not, and a row that is missing is unknown, never rejected."""
     gateway.quirks.bulk_detail = quirk
     for number in (3, 7):
@@ -106,24 +106,26 @@ def test_outcomes_agree_with_what_the_gateway_stored(gateway: Emulator, client: 
         (None, [(UNKNOWN, None)] * 3),
     ],
 )
-def test_each_shape_of_detail(detail: Any, expected: list[tuple[Outcome, str | None]]) -> None:
+def test_every_form_of_detail_gives_the_expected_row_outcomes(
+    detail: Any, expected: list[tuple[Outcome, str | None]]
+) -> None:
     """Only a row that names the phone and one code decides; 100 for the call as a whole says nothing."""
     assert outcomes_of(detail) == expected
 
 
-def test_the_totals_of_the_answer_decide_nothing() -> None:
+def test_answer_totals_do_not_decide_row_outcomes() -> None:
     """TotalSuccess may say what it likes."""
     assert outcomes_of(None, TotalSuccess=3, TotalFail=0) == [(UNKNOWN, None)] * 3
 
 
-def test_a_detail_that_is_missing_leaves_everybody_unknown() -> None:
+def test_missing_detail_leaves_all_rows_unknown() -> None:
     """The member is not there at all."""
     rows = bulk_rows(Answer({"CodeResult": "100"}, None), PHONES, ["a", "b", "c"])
     assert {one.outcome for one in rows} == {UNKNOWN}
 
 
 @pytest.mark.parametrize("refusal", ["101", "103", "140", "160"])
-def test_rows_of_a_repeat_that_are_refused_for_the_account_stay_unknown(refusal: str) -> None:
+def test_rows_of_a_repeat_with_an_account_refusal_stay_unknown(refusal: str) -> None:
     """After a lost answer they may be out already; without one they are rejected."""
     detail = [row(phone, refusal) for phone in PHONES]
     assert outcomes_of(detail, in_doubt=True) == [(UNKNOWN, refusal)] * 3
@@ -142,13 +144,13 @@ anything = st.recursive(
 
 @pytest.mark.in_turn
 @given(detail=st.lists(anything, max_size=5) | anything)
-def test_no_detail_breaks_the_reader_or_invents_an_acceptance(detail: Any) -> None:
+def test_any_detail_is_read_without_inventing_accepted_rows(detail: Any) -> None:
     """Any JSON at all: three outcomes come back, accepted ones only where a row says 100 or 124 for that phone."""
     for outcome, code_of_row in outcomes_of(detail):
         assert (outcome is ACCEPTED) == (code_of_row in ("100", "124"))
 
 
-def test_a_row_refused_for_the_balance_stops_the_run(gateway: Emulator, client: EsmsClient) -> None:
+def test_row_with_a_balance_refusal_stops_the_run(gateway: Emulator, client: EsmsClient) -> None:
     """103 inside `detail` stops later sends as 103 for a whole call does."""
     gateway.set_balance(900)
     outcome = send(client, recipients(5))
@@ -160,7 +162,7 @@ def test_a_row_refused_for_the_balance_stops_the_run(gateway: Emulator, client: 
     assert gateway.call_count("send_customer_care_sms") == 0
 
 
-def test_rows_sent_before_are_duplicates(gateway: Emulator, client: EsmsClient) -> None:
+def test_rows_sent_earlier_are_reported_as_duplicates(gateway: Emulator, client: EsmsClient) -> None:
     """A second call with old and new request ids sends the new ones only."""
     send(client, recipients(3))
 
@@ -172,7 +174,7 @@ def test_rows_sent_before_are_duplicates(gateway: Emulator, client: EsmsClient) 
     assert set(gateway.deliveries_by_phone().values()) == {1}
 
 
-def test_five_hundred_go_in_one_call(gateway: Emulator, client: EsmsClient) -> None:
+def test_five_hundred_recipients_are_sent_in_one_call(gateway: Emulator, client: EsmsClient) -> None:
     """The limit itself is allowed."""
     assert send(client, recipients(500)).all_accepted
     assert (gateway.call_count("send_zns_bulk"), gateway.message_count) == (1, 500)
@@ -196,7 +198,7 @@ def test_five_hundred_go_in_one_call(gateway: Emulator, client: EsmsClient) -> N
         ([*recipients(2), ZnsRecipient("0912345678", {"a": 1}, "x")], "template_params", 2),
     ],
 )
-def test_bad_recipients_are_refused_with_their_row(
+def test_invalid_bulk_recipients_are_rejected_with_their_row(
     gateway: Emulator, client: EsmsClient, to: list[ZnsRecipient], field: str, at: int | None
 ) -> None:
     """One bad row and nothing at all is sent; the error says which."""
@@ -208,7 +210,7 @@ def test_bad_recipients_are_refused_with_their_row(
     assert gateway.call_count("send_zns_bulk") == 0
 
 
-def test_an_unlisted_code_for_the_whole_call_is_unknown(gateway: Emulator, client: EsmsClient) -> None:
+def test_undocumented_code_for_the_whole_call_is_unknown(gateway: Emulator, client: EsmsClient) -> None:
     """Nobody knows what was taken."""
     gateway.faults.add("send_zns_bulk", code("556"))
     with pytest.raises(OutcomeUnknownError):
@@ -216,7 +218,7 @@ def test_an_unlisted_code_for_the_whole_call_is_unknown(gateway: Emulator, clien
     assert gateway.call_count("send_zns_bulk") == 1
 
 
-def test_shuffled_rows_over_a_socket(make_client: MakeClient) -> None:
+def test_message_ids_are_matched_by_phone_in_shuffled_rows(make_client: MakeClient) -> None:
     """Message ids follow the phones, not the places."""
     detail = [row(phone) for phone in reversed(PHONES)]
     with RawServer(http_answer(json.dumps({"CodeResult": 100, "detail": detail}))) as server:
@@ -224,7 +226,7 @@ def test_shuffled_rows_over_a_socket(make_client: MakeClient) -> None:
     assert [one.message_id for one in outcome.rows] == [f"id-{str(phone)[::-1]}" for phone in PHONES]
 
 
-def test_a_124_for_the_whole_call_leaves_every_row_unknown(gateway: Emulator, client: EsmsClient) -> None:
+def test_code_124_for_the_whole_call_leaves_all_rows_unknown(gateway: Emulator, client: EsmsClient) -> None:
     """Of one row or of all? Nobody can tell, so nobody is called sent, and nobody may be called not sent."""
     gateway.faults.add("send_zns_bulk", code("124", "Request exist 1"))
     bulk = send(client, recipients(3))

@@ -32,7 +32,7 @@ VERBS = ("send_", "get_", "list_", "estimate_", "make_", "check_", "register_", 
 NEEDED_TOO = {"send_viber": ["content"], "send_viber_get": ["content"]}
 
 
-def test_constant_method_sample_and_handler_go_together() -> None:
+def test_every_endpoint_has_constant_method_sample_and_handler() -> None:
     """One name everywhere; nothing is missing, nothing is left over."""
     constants = {one.name for one in vars(endpoints).values() if isinstance(one, Endpoint)}
     methods = {
@@ -49,7 +49,7 @@ def test_constant_method_sample_and_handler_go_together() -> None:
 
 
 @pytest.mark.parametrize("name", ENDPOINTS)
-def test_what_the_catalogue_says_is_what_the_documentation_says(name: str) -> None:
+def test_catalogue_agrees_with_the_gateway_documentation(name: str) -> None:
     """Address to the last slash, format, effect, request ids, sandbox spelling, limits, where the code stands."""
     endpoint, facts = ENDPOINTS[name], DOCUMENTED[name]
     host_and_path = endpoint.base_url.removeprefix("https://") + endpoint.path
@@ -73,7 +73,7 @@ def test_what_the_catalogue_says_is_what_the_documentation_says(name: str) -> No
 
 
 @pytest.mark.parametrize("name", ENDPOINTS)
-def test_what_a_function_does_is_declared(name: str) -> None:
+def test_declared_effects_agree_with_the_gateway_documentation(name: str) -> None:
     """Not by its verb. Calls, purchases, registrations and the look at a code are never repeated."""
     endpoint, facts = ENDPOINTS[name], DOCUMENTED[name]
     effects = {
@@ -146,7 +146,7 @@ def documented_names(name: str) -> set[str]:
 
 
 @pytest.mark.parametrize("name", CALLED)
-def test_every_documented_member_is_sent_and_no_other(name: str) -> None:
+def test_exactly_the_documented_members_are_sent(name: str) -> None:
     """Spelled as on the page, with a value that the page allows. Inside a payload Zalo's own names may be more."""
     top, names = sent_members(name, EVERY_ARGUMENT[name])
     documented = documented_names(name)
@@ -162,7 +162,7 @@ def test_every_documented_member_is_sent_and_no_other(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CALLED)
-def test_the_shortest_call_sends_what_is_required(name: str) -> None:
+def test_minimal_call_sends_all_required_members(name: str) -> None:
     """With the arguments alone that have no default."""
     parameters = inspect.signature(getattr(EsmsClient, name)).parameters
     needed = [one for one, about in parameters.items() if about.default is about.empty and one != "self"]
@@ -174,7 +174,7 @@ def test_the_shortest_call_sends_what_is_required(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CALLED)
-def test_a_client_in_sandbox_mode_sends_nothing_for_real(name: str) -> None:
+def test_sandbox_client_sets_the_flag_or_rejects_the_call(name: str) -> None:
     """The flag in the page's spelling, wherever it stands; what has none, and does more than read, is refused."""
     endpoint = ENDPOINTS[name]
     client = client_of(ANSWERS[name])
@@ -191,7 +191,7 @@ def test_a_client_in_sandbox_mode_sends_nothing_for_real(name: str) -> None:
         assert len(said) == (2 if name == "send_multi_channel" else 1)
 
 
-def test_a_message_to_a_short_code_is_read_with_every_documented_parameter() -> None:
+def test_short_code_sample_has_every_documented_parameter() -> None:
     """Nothing is asked of the gateway."""
     documented = DOCUMENTED["receive_shortcode_message"]["request"]
     assert set(EVERY_ARGUMENT["receive_shortcode_message"]["parameters"]) == set(documented)
@@ -246,7 +246,7 @@ def in_one_spelling(value: Any) -> str:
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_a_documented_answer_is_held_as_a_whole(name: str) -> None:
+def test_models_keep_every_member_of_a_documented_answer(name: str) -> None:
     """Every member of it stands in the model; the answer of the test has every member that the page names."""
     answer = ANSWERS[name]
     client = client_of(answer)
@@ -270,7 +270,7 @@ def test_a_documented_answer_is_held_as_a_whole(name: str) -> None:
             assert in_one_spelling(one) in held, path
 
 
-def test_the_page_of_sent_data_holds_its_count() -> None:
+def test_sent_data_page_keeps_its_total_count() -> None:
     """`get_sms_sent_data` gives rows alone; the page they come on says how many there are."""
     arguments = {one: value for one, value in EVERY_ARGUMENT["get_sms_sent_data"].items() if one != "page_size"}
     assert client_of(ANSWERS["get_sms_sent_data"]).get_sms_sent_data_page(**arguments).count_total == 1
@@ -280,7 +280,7 @@ def test_the_page_of_sent_data_holds_its_count() -> None:
 
 
 @pytest.mark.parametrize("name", [*SENDS, *READS])
-def test_each_sample_succeeds(gateway: Emulator, client: EsmsClient, name: str) -> None:
+def test_every_sample_call_succeeds(gateway: Emulator, client: EsmsClient, name: str) -> None:
     """One call arrives, at the handler of that name, and is answered with success."""
     assert call_sample(name, client, gateway) is not None
     assert [(record.function, record.code) for record in gateway.calls] == [
@@ -290,7 +290,7 @@ def test_each_sample_succeeds(gateway: Emulator, client: EsmsClient, name: str) 
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("name", [*MORE_SENDS, *MORE_READS])
-def test_each_further_sample_succeeds(gateway: Emulator, client: EsmsClient, name: str) -> None:
+def test_every_additional_sample_call_succeeds(gateway: Emulator, client: EsmsClient, name: str) -> None:
     """One more call arrives, at the handler of that name, and is answered with success."""
     arguments = prepared(name, client, gateway)
     seen = SEEN_AS.get(name, name)
@@ -301,7 +301,7 @@ def test_each_further_sample_succeeds(gateway: Emulator, client: EsmsClient, nam
 
 
 @pytest.mark.parametrize("name", ENDPOINTS)
-def test_each_method_says_what_it_does(name: str) -> None:
+def test_every_method_documents_errors_source_and_preferred_route(name: str) -> None:
     """What, what may go wrong, where the gateway documents it; an older route which one to prefer."""
     text = inspect.getdoc(getattr(EsmsClient, name)) or ""
     assert "Raises:" in text
@@ -310,7 +310,7 @@ def test_each_method_says_what_it_does(name: str) -> None:
     assert preferred is None or re.search(rf"Prefer\s+`{preferred}`|Prefer\n?`{preferred}`", text)
 
 
-def test_the_catalogue_cannot_be_changed() -> None:
+def test_catalogue_is_immutable() -> None:
     """It is data for everyone."""
     with pytest.raises(TypeError):
         ENDPOINTS["x"] = endpoints.SEND_ZNS

@@ -26,7 +26,7 @@ CLASS_BY_CODE = {
 VIETNAMESE = re.compile("[ăâđêôơưáàảãạấầẩẫậắằẳẵặéèẻẽẹếềểễệíìỉĩịóòỏõọốồổỗộớờởỡợúùủũụứừửữựýỳỷỹỵ]", re.IGNORECASE)
 
 
-def test_all_thirty_three_codes_are_there_with_their_class() -> None:
+def test_all_thirty_three_codes_map_to_their_error_class() -> None:
     """27 of the founding page, 6 of the later edition; each with what to do."""
     expected = {code: name for name, codes in CLASS_BY_CODE.items() for code in codes.split()}
     assert {code: error.__name__ for code, error in ERROR_BY_CODE.items()} == expected
@@ -35,7 +35,7 @@ def test_all_thirty_three_codes_are_there_with_their_class() -> None:
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_each_code_is_explained_in_both_languages(code: str) -> None:
+def test_every_code_is_explained_in_both_languages(code: str) -> None:
     """One sentence each, on one line, and where it applies."""
     row = CODES[code]
     assert row.code == code
@@ -50,13 +50,13 @@ def test_each_code_is_explained_in_both_languages(code: str) -> None:
 
 
 @pytest.mark.parametrize("code", ["555", "", "abc", "1000", " 100"])
-def test_a_code_in_no_table_is_said_to_be_in_none(code: str) -> None:
+def test_undocumented_code_is_explained_as_undocumented(code: str) -> None:
     """It is not explained away."""
     assert "not a documented code" in explain(code)
 
 
 @pytest.mark.parametrize("prefix", [*range(32, 40), 70, *range(76, 80), *range(81, 89), 90, 96, 97, 98])
-def test_every_spelling_of_a_mobile_number_is_one(prefix: int) -> None:
+def test_every_format_of_a_mobile_number_is_normalised(prefix: int) -> None:
     """People, spreadsheets and business cards."""
     nine = f"{prefix}1888484"
     for spelling in (
@@ -92,7 +92,7 @@ def test_every_spelling_of_a_mobile_number_is_one(prefix: int) -> None:
         ("19001234", "only 8 digits"),
     ],
 )
-def test_what_is_no_mobile_number_is_refused_with_the_reason(phone: str, why: str) -> None:
+def test_invalid_mobile_number_is_rejected_with_the_reason(phone: str, why: str) -> None:
     """One line, masked, with its row."""
     with pytest.raises(InvalidRequestError, match=why) as caught:
         normalise_phone(phone, row=3)
@@ -102,7 +102,7 @@ def test_what_is_no_mobile_number_is_refused_with_the_reason(phone: str, why: st
 
 @pytest.mark.in_turn(every=3)
 @given(text=st.text(max_size=20) | st.text("0123456789+ .-()", max_size=16))
-def test_any_text_is_a_number_or_refused(text: str) -> None:
+def test_any_text_is_normalised_or_rejected(text: str) -> None:
     """Ten digits come out, and the same ones when they go in again; or our own error."""
     try:
         number = normalise_phone(text)
@@ -118,7 +118,7 @@ MOBILE_WITHOUT_SUBSCRIBERS = ("140", "160", "1210", "1211", "1212", "1213")
 
 
 @pytest.mark.in_turn(every=3)
-def test_google_s_library_knows_the_same_mobile_numbers() -> None:
+def test_mobile_ranges_agree_with_the_phonenumbers_library() -> None:
     """The ranges are those of the national plan as `phonenumbers` publishes it: four digits tell them all apart."""
 
     def is_ours(nine: str) -> bool:
@@ -135,7 +135,7 @@ def test_google_s_library_knows_the_same_mobile_numbers() -> None:
     assert {nine for nine in numbers if is_ours(nine)} == theirs - without
 
 
-def test_a_spreadsheet_decimal_is_not_another_number() -> None:
+def test_spreadsheet_decimal_is_rejected_as_phone() -> None:
     """`90188848.0` without its point would be a stranger's number."""
     with pytest.raises(InvalidRequestError, match="decimal number"):
         normalise_phone("90188848.0")

@@ -28,7 +28,7 @@ ECHOES = (DEMO_SECRET_KEY, f"id-{DEMO_SECRET_KEY}", PHONE, f"{PHONE}-1", "84" + 
 
 @pytest.mark.parametrize("echo", ECHOES)
 @pytest.mark.parametrize("code", ["100", "124", "146"])
-def test_a_message_id_that_echoes_a_key_or_the_phone(make_client: MakeClient, echo: str, code: str) -> None:
+def test_message_id_that_echoes_a_key_or_phone_is_dropped(make_client: MakeClient, echo: str, code: str) -> None:
     """It is stored, pickled and shown in many places: the id is unknown rather than that."""
     body = http_answer(json.dumps({"CodeResult": code, "SMSID": echo, "ErrorMessage": "no"}))
     with RawServer(body) as server:
@@ -42,7 +42,7 @@ def test_a_message_id_that_echoes_a_key_or_the_phone(make_client: MakeClient, ec
     assert result.message_id is None
 
 
-def test_ids_of_a_bulk_call_that_echo(make_client: MakeClient) -> None:
+def test_bulk_message_id_that_echoes_the_phone_is_dropped(make_client: MakeClient) -> None:
     rows = [{"Phone": PHONE, "SMSID": f"x{PHONE}", "CodeResult": "100"}]
     body = http_answer(json.dumps({"CodeResult": "100", "TotalSuccess": 1, "detail": rows}))
     with RawServer(body) as server:
@@ -50,7 +50,7 @@ def test_ids_of_a_bulk_call_that_echo(make_client: MakeClient) -> None:
     assert (first.outcome.value, first.message_id) == ("accepted", None)
 
 
-def test_an_ordinary_id_is_kept(make_client: MakeClient) -> None:
+def test_ordinary_message_id_is_kept(make_client: MakeClient) -> None:
     body = http_answer(json.dumps({"CodeResult": "100", "SMSID": "d4a0b5c6-0901-4f7e-9a1b-000000000001-39"}))
     with RawServer(body) as server:
         assert (
@@ -67,7 +67,7 @@ def test_an_ordinary_id_is_kept(make_client: MakeClient) -> None:
         lambda key: Credentials.from_env({"ESMS_SECRET_KEY": key}),
     ],
 )
-def test_a_mistyped_key_stands_in_no_frame(make: Callable[[str], object]) -> None:
+def test_invalid_key_is_absent_from_frame_locals(make: Callable[[str], object]) -> None:
     """Error trackers show the local variables of every frame of ours."""
     key = "Mistyped" + "Key0123456789"
     with pytest.raises(ConfigurationError) as caught:
@@ -80,7 +80,7 @@ def test_a_mistyped_key_stands_in_no_frame(make: Callable[[str], object]) -> Non
 
 
 @pytest.mark.parametrize("kind", [EsmsClient, Credentials, Ledger, DuckDbWarehouse, PostgresWarehouse])
-def test_what_is_half_made_can_be_shown(kind: type) -> None:
+def test_repr_works_on_half_constructed_objects(kind: type) -> None:
     """Its constructor failed, and somebody prints the frame."""
     assert repr(kind.__new__(kind)).startswith(kind.__name__)
 
@@ -106,7 +106,7 @@ PASSWORDS = st.text(st.sampled_from("ab1@:/?#%[]+&= \t"), min_size=1, max_size=8
 @example("Xq#Zw")
 @example("Xq%zzZw")
 @given(PASSWORDS)
-def test_an_address_with_any_password_shows_nothing_of_it(password: str) -> None:
+def test_database_url_with_any_password_is_parsed_or_rejected_without_exposing_it(password: str) -> None:
     """It is refused in our words, or every library reads the same password, host and database in it."""
     from psycopg.conninfo import conninfo_to_dict
     from sqlalchemy.engine import make_url
@@ -137,12 +137,12 @@ def test_an_address_with_any_password_shows_nothing_of_it(password: str) -> None
         "ledger.sqlite",
     ],
 )
-def test_ordinary_addresses_are_left_alone(url: str) -> None:
+def test_ordinary_database_urls_are_accepted(url: str) -> None:
     check_database_url(url, "The URL")
 
 
 @pytest.mark.parametrize("text", ["host=db user=crm password=secret", "dbname = sales password=secret"])
-def test_libpqs_own_text_does_not_become_a_file_with_a_password_in_its_name(text: str) -> None:
+def test_libpq_connection_string_is_rejected_without_exposing_its_password(text: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         check_database_url(text, "The URL")
     assert "secret" not in str(caught.value)
@@ -158,7 +158,7 @@ SETTINGS = st.text(st.sampled_from("htps:/.@[]%#? \x00\nậ1aZ"), max_size=30)
 @example("http://[")
 @example("http://h:99999")
 @given(SETTINGS.map(lambda text: text) | SETTINGS.map(lambda text: f"http://{text}"))
-def test_any_proxy_works_or_is_refused_in_one_line(proxy: str) -> None:
+def test_any_proxy_is_accepted_or_gives_one_line_error(proxy: str) -> None:
     said = refusal(
         lambda: EsmsClient(Credentials("KEY1KEY1", "SECRET1SECRET1"), "https://gateway.invalid", proxy=proxy)
     )
@@ -166,7 +166,7 @@ def test_any_proxy_works_or_is_refused_in_one_line(proxy: str) -> None:
 
 
 @given(SETTINGS.map(lambda text: f"https://{text}"))
-def test_any_base_url_works_or_is_refused_in_one_line(base_url: str) -> None:
+def test_any_base_url_is_accepted_or_gives_one_line_error(base_url: str) -> None:
     said = refusal(lambda: EsmsClient(Credentials("KEY1KEY1", "SECRET1SECRET1"), base_url))
     assert "\n" not in (said or "")
 
@@ -174,7 +174,7 @@ def test_any_base_url_works_or_is_refused_in_one_line(base_url: str) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"\x00\xff", b"-----BEGIN CERTIFICATE-----\nnothing\n-----END CERTIFICATE-----\n"]
 )
-def test_a_ca_file_without_certificates(tmp_path: Any, content: bytes) -> None:
+def test_ca_file_without_certificates_is_rejected(tmp_path: Any, content: bytes) -> None:
     path = tmp_path / "ca.pem"
     path.write_bytes(content)
     with pytest.raises(ConfigurationError, match="no readable certificates"):
@@ -182,7 +182,7 @@ def test_a_ca_file_without_certificates(tmp_path: Any, content: bytes) -> None:
 
 
 @pytest.mark.parametrize("asked", ["9" * 400, "1e15", "-5", "Fri, 31 Dec 9999 23:59:59 GMT", "\u0661"])
-def test_any_retry_after_is_a_number_to_count_with(asked: str) -> None:
+def test_any_retry_after_is_at_most_a_week(asked: str) -> None:
     from datetime import timedelta
 
     from esms_connectors.gateway.answers import _retry_after_seconds

@@ -55,7 +55,7 @@ def test_every_error_survives_pickling(error_class: type[EsmsError]) -> None:
         assert other.retryable == error.retryable
 
 
-def test_the_tree_in_the_docstring_is_the_tree() -> None:
+def test_docstring_tree_lists_exactly_the_public_error_classes() -> None:
     """Every public class is drawn, and nothing is drawn that is not there."""
     drawn = {word for word in (errors.__doc__ or "").replace("─", " ").split() if word.endswith("Error")}
     public = {one.__name__ for one in CLASSES if not one.__name__.startswith("_")} | {"EsmsError"}
@@ -63,7 +63,7 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
     assert drawn <= public
 
 
-def test_an_unlisted_code_of_a_send_is_both() -> None:
+def test_unlisted_send_code_error_is_a_gateway_error_and_an_unknown_outcome() -> None:
     """Whoever handles unknown outcomes handles it, and whoever reads codes finds one."""
     error = example(errors.UnlistedSendCodeError)
     assert isinstance(error, OutcomeUnknownError)
@@ -85,17 +85,17 @@ def test_an_unlisted_code_of_a_send_is_both() -> None:
         (errors.InvalidRequestError, False),
     ],
 )
-def test_what_may_simply_be_called_again(error_class: type[EsmsError], retryable: bool) -> None:
+def test_error_classes_declare_whether_they_are_retryable(error_class: type[EsmsError], retryable: bool) -> None:
     """`retryable` is what an orchestrator's retry condition looks at."""
     assert example(error_class).retryable is retryable
 
 
-def test_only_refusals_of_the_account_stop_a_run() -> None:
+def test_only_account_refusals_stop_a_run() -> None:
     """Keys, address, balance."""
     stopping = {one.__name__ for one in CLASSES if issubclass(one, GatewayError) and one.stops_run}
     assert stopping == {"AuthenticationError", "AddressNotAllowedError", "BalanceError"}
 
 
-def test_a_doubtful_send_is_not_retryable_by_default() -> None:
+def test_unknown_outcome_is_not_retryable_by_default() -> None:
     """A generic retry must not double a message."""
     assert OutcomeUnknownError("x").retryable is False

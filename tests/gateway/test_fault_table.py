@@ -125,7 +125,7 @@ def bench() -> Iterator[FaultBench]:
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize(("fault", "mode"), rows(), ids=[f"{fault}-{mode}" for fault, mode in rows()])
-def test_a_fault_comes_to_the_same_every_time(bench: FaultBench, fault: str, mode: str) -> None:
+def test_each_function_meets_each_fault_with_the_documented_outcome(bench: FaultBench, fault: str, mode: str) -> None:
     """Each function meets each fault with the outcome of its kind; no phone gets two messages; nothing leaks."""
     cells = {function: bench.run(fault, mode, function) for function in FUNCTIONS}
 
@@ -181,7 +181,7 @@ def kind_of(name: str) -> str:
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("name", MORE_SENDS)
-def test_every_other_function_that_sends_or_charges_comes_to_what_its_kind_does(bench: FaultBench, name: str) -> None:
+def test_every_other_sending_or_charging_function_has_the_outcome_of_its_kind(bench: FaultBench, name: str) -> None:
     """Taken once at most; the call that was lost is repeated under a sure request id alone; nothing leaks."""
     cells = [bench.run(fault, mode, name) for fault, mode in MORE_FAULTS]
 
@@ -194,7 +194,7 @@ def test_every_other_function_that_sends_or_charges_comes_to_what_its_kind_does(
     assert more_line(name, cells) in PAGE.read_text(encoding="utf-8").splitlines()
 
 
-def test_the_page_has_these_faults_and_no_others() -> None:
+def test_fault_table_page_lists_exactly_the_tested_faults() -> None:
     """docs/fault-table.md has its head and one line a fault and mode, in order."""
     page = PAGE.read_text(encoding="utf-8")
     first, second = page.removeprefix(page_head()).split(more_head())

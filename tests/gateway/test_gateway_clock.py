@@ -85,7 +85,7 @@ def world(make_client: MakeClient, monkeypatch: pytest.MonkeyPatch) -> World:
         ("2024-05-15 12:00:00", 24 * HOUR + 600, 1),
     ],
 )
-def test_a_lost_answer_is_repeated_inside_the_window_only(
+def test_lost_answer_is_repeated_only_inside_the_duplicate_window(
     world: World, first: str, later_seconds: float, calls: int, offset_seconds: float
 ) -> None:
     """Near midnight in Vietnam, or a day later, the request id may no longer hold a repeat back."""
@@ -104,7 +104,7 @@ def test_a_lost_answer_is_repeated_inside_the_window_only(
 
 
 @pytest.mark.parametrize("stepped_by", [-7 * HOUR, -600.0, 24 * HOUR])
-def test_a_clock_that_is_set_during_a_call_changes_nothing(world: World, stepped_by: float) -> None:
+def test_clock_step_during_a_call_does_not_reopen_the_duplicate_window(world: World, stepped_by: float) -> None:
     """Back over midnight or a day ahead: the gateway's day has ended, or has not."""
     world.begin("2024-05-15 23:50:00")
     world.lose_the_first(then_pass=1200)
@@ -114,7 +114,7 @@ def test_a_clock_that_is_set_during_a_call_changes_nothing(world: World, stepped
     assert world.gateway.deliveries_by_phone() == {PHONE: 1}
 
 
-def test_nothing_in_doubt_is_repeated_over_midnight(world: World) -> None:
+def test_rate_limited_send_is_repeated_after_midnight(world: World) -> None:
     """A request that was refused for its rate was not taken, so midnight does not matter."""
     world.begin("2024-05-15 23:59:59")
     world.gateway.faults.add(SMS, rate_limit(), calls=[1])
@@ -123,7 +123,7 @@ def test_nothing_in_doubt_is_repeated_over_midnight(world: World) -> None:
     assert world.gateway.deliveries_by_phone() == {PHONE: 1}
 
 
-def test_a_read_is_repeated_over_midnight(world: World) -> None:
+def test_read_is_repeated_after_midnight(world: World) -> None:
     """Reads do no harm at any hour."""
     world.begin("2024-05-15 23:59:59")
     world.gateway.faults.add("get_balance", drop_after(), calls=[1])
@@ -136,7 +136,7 @@ def test_a_read_is_repeated_over_midnight(world: World) -> None:
 # --- how the time is learnt ------------------------------------------------------------------------------------------
 
 
-def test_the_time_costs_no_call_unless_something_is_in_doubt(world: World) -> None:
+def test_gateway_time_is_requested_at_most_once_and_only_in_doubt(world: World) -> None:
     """A send that works asks nothing; a repeat asks once, and only while no answer has told the time."""
     world.begin("2024-05-15 12:00:00")
     with world.gateway.serve() as server:
@@ -151,7 +151,7 @@ def test_the_time_costs_no_call_unless_something_is_in_doubt(world: World) -> No
         assert (world.gateway.call_count(SMS), world.gateway.call_count("get_balance")) == (5, 1)
 
 
-def test_without_the_gateways_time_nothing_in_doubt_is_repeated(world: World) -> None:
+def test_send_in_doubt_is_not_repeated_without_gateway_time(world: World) -> None:
     """The call that asks for it brings nothing either: the outcome stays unknown."""
     world.begin("2024-05-15 12:00:00")
     world.lose_the_first()
@@ -173,7 +173,9 @@ def test_without_the_gateways_time_nothing_in_doubt_is_repeated(world: World) ->
         ("2024-05-15 00:59:00", 1),
     ],
 )
-def test_a_gateway_that_does_not_tell_its_time(world: World, date_header: str, first: str, calls: int) -> None:
+def test_unusable_date_header_falls_back_to_local_clock_with_an_hour_of_margin(
+    world: World, date_header: str, first: str, calls: int
+) -> None:
     """This machine's clock is believed to an hour, and nobody is asked again and again."""
     world.begin(first)
     world.gateway.quirks.date_header = date_header
@@ -186,7 +188,7 @@ def test_a_gateway_that_does_not_tell_its_time(world: World, date_header: str, f
     assert (world.gateway.call_count(SMS), world.gateway.call_count("get_balance")) == (calls, 1)
 
 
-def test_a_date_that_stands_still_is_no_clock(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_frozen_date_header_is_not_used_as_a_clock(world: World, caplog: pytest.LogCaptureFixture) -> None:
     """Something in front writes the same date again and again: it does not keep the window open over midnight."""
     world.begin("2024-05-15 20:00:00")
     world.gateway.quirks.date_header = "frozen"
@@ -206,7 +208,7 @@ def test_a_date_that_stands_still_is_no_clock(world: World, caplog: pytest.LogCa
     ("offset_seconds", "words"),
     [(0.0, None), (50.0, None), (90.0, "ahead of the gateway's"), (-90.0, "behind the gateway's")],
 )
-def test_a_clock_that_is_off_is_warned_of_once(
+def test_clock_skew_over_a_minute_is_warned_about_once(
     world: World, caplog: pytest.LogCaptureFixture, offset_seconds: float, words: str | None
 ) -> None:
     """Beyond a minute, in one line, not with each answer."""
@@ -221,7 +223,7 @@ def test_a_clock_that_is_off_is_warned_of_once(
     assert words is None or words in warnings[0]
 
 
-def test_the_date_of_a_cache_is_not_the_gateways() -> None:
+def test_date_of_a_cached_answer_is_ignored() -> None:
     """An answer with an `Age` comes from a store in between, dated when it was put there."""
     import requests
 
@@ -263,7 +265,7 @@ acts = st.tuples(st.sampled_from(["runs", "sleeps", "runs", "is set"]), st.float
 
 @pytest.mark.in_turn(every=3)
 @given(before=st.lists(acts, max_size=3), between=st.lists(acts, max_size=3), after=st.lists(acts, max_size=3))
-def test_the_bounds_hold_as_long_as_one_clock_is_right(
+def test_time_bounds_hold_while_one_clock_is_right(
     before: list[tuple[str, float]], between: list[tuple[str, float]], after: list[tuple[str, float]]
 ) -> None:
     """A machine that sleeps, or whose clock is set, between attempt, answer and question; not both at once."""

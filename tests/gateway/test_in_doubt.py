@@ -44,7 +44,7 @@ def at(text: str) -> pendulum.DateTime:
 
 
 @pytest.mark.parametrize("name", KEYED_SENDS)
-def test_a_refused_connection_does_not_settle_a_lost_answer(
+def test_refused_connection_does_not_settle_a_lost_answer(
     gateway: Emulator, server: EmulatorServer, make_client: MakeClient, name: str
 ) -> None:
     """First an answer is lost, then nobody listens: the message may be out, so the outcome is unknown."""
@@ -64,7 +64,7 @@ def test_a_refused_connection_does_not_settle_a_lost_answer(
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("name", KEYED_SENDS)
 @pytest.mark.parametrize("refusal", ["101", "103", "140", "160"])
-def test_a_refusal_of_the_account_does_not_settle_a_lost_answer(
+def test_account_refusal_of_a_repeat_does_not_settle_a_lost_answer(
     gateway: Emulator, make_client: MakeClient, name: str, refusal: str
 ) -> None:
     """The gateway may look at the account before the request id: the repeat's refusal proves nothing."""
@@ -79,7 +79,7 @@ def test_a_refusal_of_the_account_does_not_settle_a_lost_answer(
 
 
 @pytest.mark.parametrize("refusal", ["101", "103", "140"])
-def test_a_refusal_in_doubt_stops_the_run(gateway: Emulator, make_client: MakeClient, refusal: str) -> None:
+def test_account_refusal_of_a_repeat_stops_the_run(gateway: Emulator, make_client: MakeClient, refusal: str) -> None:
     """The call in doubt ends unknown, and the next send is not even tried."""
     client = make_client()
     gateway.faults.add("send_customer_care_sms", drop_before(), calls=[1])
@@ -97,7 +97,7 @@ def test_a_refusal_in_doubt_stops_the_run(gateway: Emulator, make_client: MakeCl
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("refusal", ["99", "104", "108", "110", "146", "177", "799"])
 @pytest.mark.parametrize("lost", [drop_before(), drop_after()])
-def test_a_refused_repeat_says_nothing_about_the_lost_answer(
+def test_refused_repeat_does_not_settle_a_lost_answer(
     gateway: Emulator, make_client: MakeClient, lost: Any, refusal: str
 ) -> None:
     """Nobody documents what the gateway looks at first, so the first attempt may have been taken all the same."""
@@ -112,7 +112,7 @@ def test_a_refused_repeat_says_nothing_about_the_lost_answer(
 
 
 @pytest.mark.parametrize("name", [name for name in KEYED_SENDS if name != "send_zns_bulk"])
-def test_124_after_a_lost_answer_is_success(gateway: Emulator, make_client: MakeClient, name: str) -> None:
+def test_code_124_after_a_lost_answer_is_success(gateway: Emulator, make_client: MakeClient, name: str) -> None:
     """The earlier attempt won: a submission without a message id, marked as a duplicate, and one message a phone."""
     gateway.faults.add(name, drop_after(), calls=[1])
 
@@ -123,7 +123,9 @@ def test_124_after_a_lost_answer_is_success(gateway: Emulator, make_client: Make
 
 
 @pytest.mark.parametrize("after_the_loss", [refuse_before(), http_status(503), http_status(404), redirect()])
-def test_doubt_outlives_every_later_failure(gateway: Emulator, make_client: MakeClient, after_the_loss: Any) -> None:
+def test_lost_answer_stays_in_doubt_after_any_later_failure(
+    gateway: Emulator, make_client: MakeClient, after_the_loss: Any
+) -> None:
     """Whatever goes wrong on the repeats, a message that was taken is never reported as not sent."""
     gateway.faults.add("send_customer_care_sms", drop_after(), calls=[1])
     gateway.faults.add("send_customer_care_sms", after_the_loss, calls=[2, 3])
@@ -134,7 +136,7 @@ def test_doubt_outlives_every_later_failure(gateway: Emulator, make_client: Make
     assert gateway.deliveries_by_phone() == {PHONE: 1}
 
 
-def test_a_throttle_that_runs_dry_does_not_settle_a_lost_answer(gateway: Emulator, make_client: MakeClient) -> None:
+def test_throttled_repeat_does_not_settle_a_lost_answer(gateway: Emulator, make_client: MakeClient) -> None:
     """No leave to repeat in time: the repeat was not sent, the first attempt perhaps was."""
 
     class OnceOnly:
@@ -152,7 +154,7 @@ def test_a_throttle_that_runs_dry_does_not_settle_a_lost_answer(gateway: Emulato
     assert gateway.deliveries_by_phone() == {PHONE: 1}
 
 
-def test_a_throttle_that_never_gives_leave_means_not_sent(gateway: Emulator, make_client: MakeClient) -> None:
+def test_throttle_timeout_before_the_first_attempt_means_not_sent(gateway: Emulator, make_client: MakeClient) -> None:
     """Without leave nothing leaves."""
 
     class Closed:
@@ -166,7 +168,7 @@ def test_a_throttle_that_never_gives_leave_means_not_sent(gateway: Emulator, mak
     assert gateway.call_count("send_customer_care_sms") == 0
 
 
-def test_bulk_rows_in_doubt_stay_unknown_when_the_repeat_is_refused_for_the_account(
+def test_bulk_rows_in_doubt_stay_unknown_after_an_account_refusal_of_the_repeat(
     gateway: Emulator, make_client: MakeClient
 ) -> None:
     """The rows of a lost bulk call that the repeat refuses with 103 may be out, and are not called rejected."""
@@ -181,7 +183,7 @@ def test_bulk_rows_in_doubt_stay_unknown_when_the_repeat_is_refused_for_the_acco
     assert gateway.deliveries_by_phone() == {PHONE: 1}
 
 
-def test_bulk_rows_that_were_never_in_doubt_are_rejected(gateway: Emulator, make_client: MakeClient) -> None:
+def test_bulk_rows_refused_on_the_first_attempt_are_rejected(gateway: Emulator, make_client: MakeClient) -> None:
     """The same 103 on a first attempt is a plain rejection."""
     gateway.set_balance(300)
 
@@ -198,7 +200,9 @@ moments_of_day = st.integers(0, 3 * 86_400).map(lambda second: at("2024-05-15 00
 
 @pytest.mark.in_turn(every=3)
 @given(first=moments_of_day, now=moments_of_day)
-def test_the_window_is_never_longer_than_either_reading_of_it(first: pendulum.DateTime, now: pendulum.DateTime) -> None:
+def test_duplicate_window_ends_with_the_calendar_day_or_after_24_hours(
+    first: pendulum.DateTime, now: pendulum.DateTime
+) -> None:
     """Inside means: the same Vietnamese day, and less than 24 hours, both with a margin."""
     if inside_duplicate_window(first, now):
         later = now.add(minutes=4)
@@ -207,7 +211,7 @@ def test_the_window_is_never_longer_than_either_reading_of_it(first: pendulum.Da
 
 
 @given(failure=st.sampled_from(Failure), in_doubt=st.booleans(), idempotent=st.booleans(), window_open=st.booleans())
-def test_a_repeat_never_risks_a_second_message(
+def test_repeat_is_allowed_only_without_risk_of_a_second_message(
     failure: Failure, in_doubt: bool, idempotent: bool, window_open: bool
 ) -> None:
     """In doubt, only a request id inside its window allows a repeat; what charges money is never repeated."""
@@ -228,7 +232,7 @@ def test_a_repeat_never_risks_a_second_message(
     attempt=st.integers(0, 10_000), elapsed=st.floats(0, 1000), chance=st.floats(0, 1, exclude_max=True),
     asked=st.none() | st.floats(0, 1e9),
 )  # fmt: skip
-def test_waits_stay_inside_the_budget_and_obey_the_gateway(
+def test_waits_stay_inside_the_budget_and_respect_retry_after(
     attempt: int, elapsed: float, chance: float, asked: float | None
 ) -> None:
     """No attempt begins beyond the budget, none comes before the gateway said, and no number of attempts overflows."""
@@ -243,7 +247,7 @@ def test_waits_stay_inside_the_budget_and_obey_the_gateway(
         assert wait <= policy.max_wait_seconds + (asked or 0)
 
 
-def test_no_retries_means_one_attempt(gateway: Emulator, make_client: MakeClient) -> None:
+def test_no_retries_policy_makes_one_attempt(gateway: Emulator, make_client: MakeClient) -> None:
     """NO_RETRIES leaves everything to the caller."""
     gateway.faults.add("send_customer_care_sms", drop_before())
 
@@ -253,7 +257,7 @@ def test_no_retries_means_one_attempt(gateway: Emulator, make_client: MakeClient
     assert gateway.call_count("send_customer_care_sms") == 1
 
 
-def test_retry_after_is_obeyed(gateway: Emulator, make_client: MakeClient) -> None:
+def test_retry_after_delays_the_next_attempt(gateway: Emulator, make_client: MakeClient) -> None:
     """The second call comes no sooner than the gateway asked."""
     gateway.faults.add("send_customer_care_sms", rate_limit("http_429", retry_after=1), calls=[1])
     started = pendulum.now()

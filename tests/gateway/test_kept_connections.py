@@ -27,7 +27,7 @@ BALANCE = kept('{"CodeResponse":"100","Balance":1}')
 
 
 @pytest.mark.parametrize("interim", ["100 Continue", "102 Processing", "103 Early Hints", "199 What"])
-def test_an_interim_answer_is_not_the_answer(make_client: MakeClient, interim: str) -> None:
+def test_interim_http_answers_are_skipped(make_client: MakeClient, interim: str) -> None:
     """Else it counts as lost, and each later message gets the answer about the one before."""
 
     def answer(connection: socket.socket, request: bytes) -> None:
@@ -49,7 +49,7 @@ def test_an_interim_answer_is_not_the_answer(make_client: MakeClient, interim: s
 
 
 @pytest.mark.parametrize("ends", [True, False])
-def test_a_connection_is_looked_at_after_the_permission(make_client: MakeClient, ends: bool) -> None:
+def test_connection_is_checked_after_the_permission_was_granted(make_client: MakeClient, ends: bool) -> None:
     """
     The permission may wait for a locked ledger. A server that hangs up meanwhile has not got the message, and an answer
     that nobody asked for is not about it: it is not sent, and the next attempt uses another connection.

@@ -40,7 +40,9 @@ def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("through", ["directly", "by a proxy"])
 @pytest.mark.parametrize("name", ["send_zns_bulk", "get_balance"])
-def test_a_resolver_that_hangs_is_bounded(make_client: MakeClient, hanging: list[str], name: str, through: str) -> None:
+def test_hanging_resolver_is_bounded_by_the_total_timeout(
+    make_client: MakeClient, hanging: list[str], name: str, through: str
+) -> None:
     """Nothing left this machine, and the caller hears of it in the time that was set."""
     more = {"proxy": "http://proxy.invalid:3128"} if through == "by a proxy" else {}
     client = make_client("https://gateway.invalid", timeouts=SHORT, retries=NO_RETRIES, **more)
@@ -50,7 +52,7 @@ def test_a_resolver_that_hangs_is_bounded(make_client: MakeClient, hanging: list
     assert time.monotonic() - started < 30
 
 
-def test_repeats_wait_for_the_same_look_up(make_client: MakeClient, hanging: list[str]) -> None:
+def test_retries_share_one_pending_name_lookup(make_client: MakeClient, hanging: list[str]) -> None:
     """A name server that is away for hours must not fill the process with threads."""
     again = RetryPolicy(attempts=4, first_wait_seconds=0.001, max_wait_seconds=0.002)
     client = make_client("https://again.invalid", timeouts=SHORT, retries=again)
@@ -61,7 +63,7 @@ def test_repeats_wait_for_the_same_look_up(make_client: MakeClient, hanging: lis
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_a_forked_process_asks_anew(make_client: MakeClient, hanging: list[str]) -> None:
+def test_forked_process_starts_its_own_name_lookup(make_client: MakeClient, hanging: list[str]) -> None:
     """The thread that would answer is the other process's."""
     client = make_client("https://forked.invalid", timeouts=SHORT, retries=NO_RETRIES)
     with pytest.raises(NotSentError):
@@ -76,7 +78,7 @@ def test_a_forked_process_asks_anew(make_client: MakeClient, hanging: list[str])
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 2
 
 
-def test_a_name_that_is_unknown_is_told_as_such(make_client: MakeClient) -> None:
+def test_unknown_host_name_is_reported_as_not_sent(make_client: MakeClient) -> None:
     client = make_client("https://nowhere.invalid", retries=NO_RETRIES)
     with pytest.raises(NotSentError, match="the host name is not known"):
         get_balance(client)
@@ -91,7 +93,9 @@ def addresses_of(*hosts: str) -> Callable[..., Any]:
     return find
 
 
-def test_many_addresses_that_are_silent_are_bounded(make_client: MakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unresponsive_addresses_share_one_total_timeout(
+    make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each address had the whole time before: five of them, five times as long."""
     with socket.socket() as full, socket.socket() as first:
         # Nobody accepts, and the one place in the queue is taken.
@@ -108,7 +112,7 @@ def test_many_addresses_that_are_silent_are_bounded(make_client: MakeClient, mon
         assert time.monotonic() - started < 30
 
 
-def test_the_next_address_is_tried(make_client: MakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_next_address_is_tried_when_the_first_refuses(make_client: MakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first of a host refuses, the second answers."""
     gateway = Emulator()
     with EmulatorServer(gateway) as server:

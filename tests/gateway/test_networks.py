@@ -51,7 +51,7 @@ def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("name", ["send_zns_bulk", "get_balance"])
-def test_an_answer_that_goes_on_and_on_is_bounded(make_client: MakeClient, name: str) -> None:
+def test_endless_interim_answers_are_bounded_by_the_total_timeout(make_client: MakeClient, name: str) -> None:
     """100 Continue for ever arrives in time, each of them."""
     with RawServer(flood(b"HTTP/1.1 100 Continue\r\n\r\n")) as server:
         client = make_client(server.base_url, timeouts=SHORT, retries=NO_RETRIES)
@@ -61,7 +61,7 @@ def test_an_answer_that_goes_on_and_on_is_bounded(make_client: MakeClient, name:
         assert time.monotonic() - started < 30
 
 
-def test_a_proxy_that_goes_on_and_on_is_bounded(make_client: MakeClient) -> None:
+def test_endless_proxy_answer_is_bounded_and_means_not_sent(make_client: MakeClient) -> None:
     """Before the tunnel stands nothing has left."""
     with RawServer(flood(b"HTTP/1.1 100 Continue\r\n\r\n")) as proxy:
         client = make_client("https://gateway.invalid", proxy=proxy.base_url, timeouts=SHORT, retries=NO_RETRIES)
@@ -72,7 +72,7 @@ def test_a_proxy_that_goes_on_and_on_is_bounded(make_client: MakeClient) -> None
 
 
 @pytest.mark.parametrize("status", ["408 Request Timeout", "421 Misdirected Request", "425 Too Early"])
-def test_states_that_pass(make_client: MakeClient, status: str) -> None:
+def test_transient_http_statuses_repeat_reads_and_leave_sends_unknown(make_client: MakeClient, status: str) -> None:
     """A reading call is repeated; a send keeps its doubt, and nobody asks whether the base URL is right."""
     quick = RetryPolicy(attempts=2, first_wait_seconds=0.01, budget_seconds=5)
     refused = http_answer("<html>no</html>", status=status)
@@ -89,7 +89,7 @@ def test_states_that_pass(make_client: MakeClient, status: str) -> None:
 @pytest.mark.parametrize(
     "value", ["9" * 5_000, "1e400", "-5", "99999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT", ""]
 )
-def test_any_retry_after(make_client: MakeClient, value: str) -> None:
+def test_extreme_retry_after_values_do_not_prolong_the_call(make_client: MakeClient, value: str) -> None:
     """However long: it ends the call, or is passed over."""
     busy = http_answer("busy", status="429 Too Many Requests", headers=[f"Retry-After: {value}"] if value else [])
     quick = RetryPolicy(attempts=2, first_wait_seconds=0.01, budget_seconds=0.5)
@@ -112,7 +112,7 @@ def test_any_retry_after(make_client: MakeClient, value: str) -> None:
         ("https://gw.test:port", "cannot be read"),
     ],
 )
-def test_a_base_url_that_cannot_be(base_url: str, words: str) -> None:
+def test_invalid_base_url_is_rejected_on_construction(base_url: str, words: str) -> None:
     """Said when the client is made."""
     with pytest.raises(ConfigurationError, match=words):
         EsmsClient(KEYS, base_url)
@@ -132,7 +132,9 @@ def test_a_base_url_that_cannot_be(base_url: str, words: str) -> None:
     ],
 )
 @pytest.mark.parametrize("way", ["argument", "environment"])
-def test_a_proxy_that_cannot_be(proxy: str, words: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_proxy_is_rejected_without_exposing_its_password(
+    proxy: str, words: str, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In one line without its password, before anything is tried."""
     for name in ("HTTPS_PROXY", "https_proxy"):
         monkeypatch.setenv(name, proxy if way == "environment" else "")
@@ -143,14 +145,14 @@ def test_a_proxy_that_cannot_be(proxy: str, words: str, way: str, monkeypatch: p
     assert "5ecret" not in str(caught.value)
 
 
-def test_a_proxy_that_cannot_be_is_told_for_this_machine_too() -> None:
+def test_invalid_proxy_is_rejected_for_loopback_too() -> None:
     """None is used for loopback, but whoever tries a block or command with the emulator would learn of it too late."""
     with pytest.raises(ConfigurationError, match="speaks socks5"):
         EsmsClient(KEYS, "http://127.0.0.1:1", proxy="socks5://127.0.0.1:1")
 
 
 @pytest.mark.parametrize("seconds", [0, -1, math.nan, math.inf, 1e12])
-def test_a_timeout_that_bounds_nothing(seconds: float) -> None:
+def test_invalid_timeouts_are_rejected(seconds: float) -> None:
     """Of no length, or of one that no clock reaches: each of the three."""
     for name in ("connect_seconds", "read_seconds", "total_seconds"):
         with pytest.raises(ConfigurationError, match="at most a day"):
@@ -158,7 +160,7 @@ def test_a_timeout_that_bounds_nothing(seconds: float) -> None:
 
 
 @pytest.mark.parametrize("kind", ["rubbish", "der", "key", "empty", "none"])
-def test_a_ca_file_that_is_none(tmp_path: Path, certificate: tuple[Path, Path], kind: str) -> None:
+def test_unusable_ca_file_is_rejected(tmp_path: Path, certificate: tuple[Path, Path], kind: str) -> None:
     """Binary ones are told how to be converted."""
     path = tmp_path / "ca.pem"
     if kind == "der":

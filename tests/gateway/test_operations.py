@@ -50,7 +50,7 @@ def bodies(client: EsmsClient) -> list[Any]:
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("name", ANSWERS)
-def test_plain_values_make_the_same_request_as_typed_ones(name: str) -> None:
+def test_plain_and_typed_arguments_make_the_same_request(name: str) -> None:
     """Given as JSON, as words, and as the method takes them; the answer is JSON in each case."""
     arguments = EVERY_ARGUMENT[name]
     clients = [client_of(ANSWERS[name]) for _ in range(3)]
@@ -87,7 +87,9 @@ def test_every_operation_is_described() -> None:
         ("get_oa_quota", {"oa_id": None}, "get_oa_quota needs oa_id."),
     ],
 )
-def test_names_are_checked_without_a_client(name: str, arguments: dict[str, Any], words: str) -> None:
+def test_operation_and_argument_names_are_checked_without_a_client(
+    name: str, arguments: dict[str, Any], words: str
+) -> None:
     """Where a DAG is parsed, or a flow is built."""
     with pytest.raises(InvalidRequestError) as caught:
         check_names(name, arguments)
@@ -121,7 +123,7 @@ def test_names_are_checked_without_a_client(name: str, arguments: dict[str, Any]
         ),
     ],
 )
-def test_a_value_that_cannot_be_read_is_named(name: str, given: dict[str, Any], words: str) -> None:
+def test_invalid_argument_value_gives_one_line_error(name: str, given: dict[str, Any], words: str) -> None:
     """In one line; nothing was sent."""
     with pytest.raises(InvalidRequestError) as caught:
         read_arguments(name, given)
@@ -129,7 +131,7 @@ def test_a_value_that_cannot_be_read_is_named(name: str, given: dict[str, Any], 
     assert "\n" not in str(caught.value)
 
 
-def test_request_ids_are_made_of_who_calls() -> None:
+def test_request_ids_are_derived_from_the_caller_unless_given() -> None:
     """The same for the same caller, another one for another operation or phone; one that was given stays."""
     sms = read_arguments("send_viber", {"phones": PHONE, "brandname": "B", "content": "x"})
     one, other = (with_request_ids("send_viber", sms, "dag", run)["request_id"] for run in ("run-1", "run-2"))
@@ -144,7 +146,7 @@ def test_request_ids_are_made_of_who_calls() -> None:
     assert with_request_ids("get_balance", {}, "dag") == {}
 
 
-def test_phones_of_an_answer_can_be_masked() -> None:
+def test_phones_in_results_can_be_masked() -> None:
     """Where many people read: XCom, artifacts, terminals."""
     client = client_of(ANSWERS["get_sms_receiver_status"])
     shown, masked = (

@@ -21,7 +21,7 @@ MakeClient = Callable[..., EsmsClient]
 
 
 @pytest.mark.parametrize("name", SENDS)
-def test_without_leave_nothing_is_written(make_client: MakeClient, name: str) -> None:
+def test_request_is_not_written_without_permission(make_client: MakeClient, name: str) -> None:
     """The connection stands, no byte of the request is on it, and the caller may repeat freely."""
     with RawServer(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") as server:
         with pytest.raises(NotAllowedToLeaveError) as caught:
@@ -33,7 +33,7 @@ def test_without_leave_nothing_is_written(make_client: MakeClient, name: str) ->
 
 
 @pytest.mark.parametrize(("first", "second"), [(False, True), (True, False)])
-def test_everybody_who_wants_to_be_asked_is(
+def test_every_permission_check_must_allow_the_send(
     gateway: Emulator, make_client: MakeClient, first: bool, second: bool
 ) -> None:
     """A run that was told to end and a claim that is not ours any more are two askers of one client."""
@@ -44,7 +44,7 @@ def test_everybody_who_wants_to_be_asked_is(
 
 
 @pytest.mark.parametrize("name", KEYED_SENDS)
-def test_each_attempt_asks_anew(gateway: Emulator, make_client: MakeClient, name: str) -> None:
+def test_permission_is_checked_before_each_attempt(gateway: Emulator, make_client: MakeClient, name: str) -> None:
     """The first attempt was allowed and is in doubt, the second is not: unknown, not "not sent"."""
     leave = iter([True, True])  # for the first attempt and the call that asks for the time
     gateway.faults.add(name, drop_after())
@@ -54,7 +54,7 @@ def test_each_attempt_asks_anew(gateway: Emulator, make_client: MakeClient, name
     assert set(gateway.deliveries_by_phone().values()) == {1}
 
 
-def test_leave_is_asked_for_behind_the_throttle_and_the_wait_for_a_connection(
+def test_permission_is_checked_after_the_throttle_and_the_wait_for_a_connection(
     gateway: Emulator, server: EmulatorServer, make_client: MakeClient
 ) -> None:
     """One socket, taken by a slow call: the second call is ready only when that has ended, and is asked then."""
@@ -97,7 +97,7 @@ def test_leave_is_asked_for_behind_the_throttle_and_the_wait_for_a_connection(
     assert gateway.deliveries_by_phone() == {PHONE: 1}
 
 
-def test_an_adapter_of_the_callers_is_asked_too(gateway: Emulator, make_client: MakeClient) -> None:
+def test_permission_is_checked_with_a_custom_adapter(gateway: Emulator, make_client: MakeClient) -> None:
     """Nothing is handed to it."""
     client = make_client("http://127.0.0.1:1", adapter=EmulatorAdapter(gateway))
     with pytest.raises(NotAllowedToLeaveError):
@@ -107,7 +107,7 @@ def test_an_adapter_of_the_callers_is_asked_too(gateway: Emulator, make_client: 
     assert gateway.deliveries_by_phone() == {PHONE: 1}
 
 
-def test_the_client_itself_is_not_changed(gateway: Emulator, client: EsmsClient) -> None:
+def test_only_while_does_not_change_the_original_client(gateway: Emulator, client: EsmsClient) -> None:
     """The view shares connections and stop with it, not the question."""
     client.only_while(lambda: False)
     send_customer_care_sms(client)
@@ -116,7 +116,7 @@ def test_the_client_itself_is_not_changed(gateway: Emulator, client: EsmsClient)
     assert gateway.deliveries_by_phone() == {PHONE: 2}
 
 
-def test_a_forked_process_has_connections_of_its_own(gateway: Emulator, client: EsmsClient) -> None:
+def test_forked_process_gets_its_own_connections(gateway: Emulator, client: EsmsClient) -> None:
     """Two processes that write to one socket would garble each other's requests."""
     import os
 

@@ -90,7 +90,7 @@ def echo(connection: Any, request: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_a_gateway_that_echoes_everything_leaks_nothing(
+def test_echoed_request_leaks_no_key_or_phone(
     make_client: MakeClient, canary: Credentials, log: Any, name: str
 ) -> None:
     """Error, its attributes, its pickled copy, its traceback and the log are clean, though the answer is not."""
@@ -104,7 +104,7 @@ def test_a_gateway_that_echoes_everything_leaks_nothing(
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_the_variables_of_our_frames_hold_no_key(make_client: MakeClient, canary: Credentials, name: str) -> None:
+def test_frame_locals_contain_no_key(make_client: MakeClient, canary: Credentials, name: str) -> None:
     """Error trackers show the variables of every frame; ours have no key among them, also when nobody listens."""
     with RawServer(b"") as closed:
         base_url = closed.base_url
@@ -115,14 +115,14 @@ def test_the_variables_of_our_frames_hold_no_key(make_client: MakeClient, canary
     assert leaks_in(locals_of_ours(caught.value), (API_KEY, SECRET_KEY)) == []
 
 
-def test_a_text_that_xml_cannot_carry_shows_no_key(make_client: MakeClient, canary: Credentials) -> None:
+def test_invalid_xml_text_error_exposes_no_key(make_client: MakeClient, canary: Credentials) -> None:
     """The refusal comes before the keys stand in the document."""
     with pytest.raises(InvalidRequestError) as caught:
         make_client("http://127.0.0.1:9", credentials=canary).send_customer_care_sms_xml([PHONE], "a\x00b", "B")
     assert leaks_in(locals_of_ours(caught.value), (API_KEY, SECRET_KEY)) == []
 
 
-def test_half_a_character_shows_no_key(make_client: MakeClient, canary: Credentials) -> None:
+def test_lone_surrogate_error_exposes_no_key(make_client: MakeClient, canary: Credentials) -> None:
     """A campaign with half an emoji is refused before any request is built."""
     with pytest.raises(InvalidRequestError) as caught:
         send_customer_care_sms(make_client("http://127.0.0.1:9", credentials=canary), campaign="x\ud83d")
@@ -130,9 +130,7 @@ def test_half_a_character_shows_no_key(make_client: MakeClient, canary: Credenti
     assert leaks_in(locals_of_ours(caught.value), (API_KEY, SECRET_KEY)) == []
 
 
-def test_debug_logs_of_the_http_library_hide_the_keys_in_urls(
-    make_client: MakeClient, canary: Credentials, log: Any
-) -> None:
+def test_urllib3_debug_logs_mask_keys_in_urls(make_client: MakeClient, canary: Credentials, log: Any) -> None:
     """urllib3 logs whole URLs, and three functions carry the keys there."""
     with RawServer(http_answer('{"CodeResponse":"100"}')) as server:
         make_client(server.base_url, credentials=canary).get_send_status("id")
@@ -141,7 +139,7 @@ def test_debug_logs_of_the_http_library_hide_the_keys_in_urls(
     assert leaks_in(log.getvalue(), (API_KEY, SECRET_KEY)) == []
 
 
-def test_debug_printing_of_http_client_shows_nothing(
+def test_http_client_debug_output_exposes_no_key_or_phone(
     make_client: MakeClient, canary: Credentials, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The well-known global switch would print whole requests to the terminal."""
@@ -157,7 +155,9 @@ def test_debug_printing_of_http_client_shows_nothing(
     assert leaks_in(printed.out + printed.err, (API_KEY, SECRET_KEY), [PHONE]) == []
 
 
-def test_a_logging_set_up_in_between_does_not_undo_it(make_client: MakeClient, canary: Credentials, log: Any) -> None:
+def test_removed_log_filters_are_restored_before_the_next_call(
+    make_client: MakeClient, canary: Credentials, log: Any
+) -> None:
     """Filters that were removed are back before the next call."""
     for name in ("urllib3.connectionpool", "urllib3.connection"):
         logging.getLogger(name).filters.clear()
@@ -166,7 +166,7 @@ def test_a_logging_set_up_in_between_does_not_undo_it(make_client: MakeClient, c
     assert leaks_in(log.getvalue(), (API_KEY, SECRET_KEY)) == []
 
 
-def test_a_log_record_of_ours_is_clean_whatever_it_holds(log: Any) -> None:
+def test_log_records_are_redacted_including_arguments_and_tracebacks(log: Any) -> None:
     """Arguments, exceptions and records that cannot be formatted."""
     logger = get_logger("esms_connectors.test")
     register_secret(API_KEY)
@@ -181,7 +181,9 @@ def test_a_log_record_of_ours_is_clean_whatever_it_holds(log: Any) -> None:
     assert leaks_in(log.getvalue(), [API_KEY], [PHONE]) == []
 
 
-def test_no_repr_shows_a_key_or_a_person(make_client: MakeClient, canary: Credentials) -> None:
+def test_repr_of_credentials_client_and_recipient_exposes_no_key_or_phone(
+    make_client: MakeClient, canary: Credentials
+) -> None:
     """Credentials, client, recipients and results; copies and pickles too."""
     client = make_client("http://127.0.0.1:9", credentials=canary)
     copies = [canary, copy.copy(canary), copy.deepcopy(canary), pickle.loads(pickle.dumps(canary))]
@@ -194,7 +196,7 @@ def test_no_repr_shows_a_key_or_a_person(make_client: MakeClient, canary: Creden
     assert VALUES[0] not in "\n".join(shown)
 
 
-def test_no_model_shows_a_person(client: EsmsClient) -> None:
+def test_repr_of_results_exposes_no_phone_or_content(client: EsmsClient) -> None:
     """Every result of every function."""
     gateway_text = "Xin chao Nguyen Van A"
     client.send_customer_care_sms(PHONE, gateway_text, "Baotrixemay", callback_url="http://127.0.0.1:9/token")
@@ -209,7 +211,7 @@ def test_no_model_shows_a_person(client: EsmsClient) -> None:
     assert gateway_text not in shown
 
 
-def test_a_worker_process_masks_credentials_that_it_unpickled() -> None:
+def test_unpickled_credentials_are_masked_in_a_worker_process() -> None:
     """Task runners pickle credentials into processes in which nobody has made any."""
     program = (
         "import pickle, sys; from esms_connectors.gateway.redaction import redact\n"
@@ -224,7 +226,7 @@ def test_a_worker_process_masks_credentials_that_it_unpickled() -> None:
 
 
 @pytest.mark.parametrize("key", [API_KEY, SECRET_KEY, "0123456789ABCDEF", "a'b\"c&d/e%f+g\\h"])
-def test_every_spelling_of_a_key_is_masked(key: str) -> None:
+def test_every_encoding_of_a_key_is_masked(key: str) -> None:
     """Plain, percent-encoded once or twice, JSON, .NET's JSON, XML, HTML; in any letter case."""
     register_secret(key)
     for spelling in spellings_of_key(key):
@@ -233,28 +235,28 @@ def test_every_spelling_of_a_key_is_masked(key: str) -> None:
 
 
 @given(key=st.text("abcXYZ019+/=&%'\"\\;:?#@!~.-_", min_size=8, max_size=20))
-def test_no_key_survives_any_encoding(key: str) -> None:
+def test_any_generated_key_is_masked_in_every_encoding(key: str) -> None:
     """Whatever characters a key has."""
     pattern = redaction._compile({key})
     for spelling in spellings_of_key(key):
         assert pattern.sub("***", f"<{spelling}>") == "<***>"
 
 
-def test_a_key_that_begins_like_another_leaves_no_tail() -> None:
+def test_key_with_a_registered_prefix_is_masked_completely() -> None:
     """The longer one is masked whole."""
     register_secret("PrefixKey1")
     register_secret("PrefixKey1AndATail")
     assert redact("PrefixKey1AndATail PrefixKey1") == "*** ***"
 
 
-def test_a_short_key_is_masked_where_it_stands_alone() -> None:
+def test_short_key_is_masked_only_as_a_whole_word() -> None:
     """It may be part of ordinary words."""
     register_secret("Key7")
     assert redact("ApiKey=key7&Monkey77") == "ApiKey=***&Monkey77"
 
 
 @pytest.mark.parametrize("spelling", sorted(spellings_of_phone(PHONE)))
-def test_every_spelling_of_a_phone_is_masked(spelling: str) -> None:
+def test_every_phone_format_is_masked(spelling: str) -> None:
     """In a sentence, a JSON text, an XML element, a URL and a form."""
     for around in ("phone {}.", '{{"Phone":"{}"}}', "<PHONE>{}</PHONE>", "?Phone={}&x=1", "Phone%3D{}%26", "a\\n{}\\n"):
         text = around.format(spelling)
@@ -269,12 +271,12 @@ def test_every_spelling_of_a_phone_is_masked(spelling: str) -> None:
         *("127.0.0.1:8089", "[10, 20, 30]", "0 rows", "airflow/visits/manual__2026-11-29T16:06:07.141800+00:00/send"),
     ],
 )
-def test_ids_and_numbers_that_are_no_phones_stay_readable(text: str) -> None:
+def test_ids_and_other_numbers_are_not_masked(text: str) -> None:
     """Redaction must not eat what support asks for."""
     assert redact(text) == text
 
 
-def test_mask_phone_keeps_just_enough() -> None:
+def test_mask_phone_keeps_prefix_and_last_two_digits() -> None:
     """A row can be recognised, a person cannot be called."""
     assert mask_phone("0901888484") == "090*****84"
     assert mask_phone("+84 901 888 484") == "+84 9** *** *84"
@@ -284,7 +286,7 @@ def test_mask_phone_keeps_just_enough() -> None:
 @pytest.mark.parametrize(
     "spelling", ["+84 901 888 48", "0123 456 7890", "024 3812 3456", "0901888484x", "09018884840000"]
 )
-def test_a_bad_phone_is_refused_without_being_shown(spelling: str) -> None:
+def test_invalid_phone_error_names_the_row_but_not_the_number(spelling: str) -> None:
     """Whoever reads the log sees which row it was, not whom it belongs to."""
     with pytest.raises(InvalidRequestError) as caught:
         normalise_phone(spelling, row=7)
@@ -294,7 +296,7 @@ def test_a_bad_phone_is_refused_without_being_shown(spelling: str) -> None:
     assert digits not in "".join(filter(str.isdigit, shown))
 
 
-def test_errors_are_scrubbed_at_birth() -> None:
+def test_error_messages_are_redacted_on_construction() -> None:
     """Whatever an author writes into a message."""
     register_secret(API_KEY)
     error = GatewayError(f"{API_KEY} {PHONE}", code="1", gateway_message=f"{API_KEY.upper()} {PHONE}")
@@ -304,7 +306,7 @@ def test_errors_are_scrubbed_at_birth() -> None:
 @pytest.mark.parametrize(
     "value", ["", " x", "x\n", "a b", "khoá", "<your key>", "{{ var.value.key }}", "$ESMS_API_KEY", None, 5, "a\x00b"]
 )
-def test_bad_keys_are_refused_without_being_shown(value: Any) -> None:
+def test_invalid_keys_are_rejected_without_exposing_them(value: Any) -> None:
     """Missing, padded, cut or never filled in: named by their place, not by their text."""
     for pair in ((value, "secret-value"), ("api-key-value", value)):
         with pytest.raises(EsmsError) as caught:

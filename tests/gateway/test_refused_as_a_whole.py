@@ -35,7 +35,7 @@ def send(client: EsmsClient, count: int = 10) -> BulkSubmission:
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
-def test_a_part_may_have_been_taken(gateway: Emulator, client: EsmsClient, refusal: str) -> None:
+def test_refused_bulk_call_may_have_been_taken_in_part(gateway: Emulator, client: EsmsClient, refusal: str) -> None:
     """Without `detail`: the refusal is raised, and says that it settles nothing and is not to be repeated."""
     gateway.faults.add(BULK, refuse_taken(refusal))
     with pytest.raises(GatewayError) as caught:
@@ -46,7 +46,9 @@ def test_a_part_may_have_been_taken(gateway: Emulator, client: EsmsClient, refus
 
 @pytest.mark.parametrize("refusal", ["101", "140"])
 @pytest.mark.parametrize("name", KEYED_SENDS)
-def test_keys_and_address_are_looked_at_first(gateway: Emulator, client: EsmsClient, refusal: str, name: str) -> None:
+def test_key_and_address_refusals_mean_nothing_was_taken(
+    gateway: Emulator, client: EsmsClient, refusal: str, name: str
+) -> None:
     """Nothing of such a call was taken, however many it is for."""
     gateway.faults.add(name, code(refusal))
     with pytest.raises(GatewayError) as caught:
@@ -57,7 +59,7 @@ def test_keys_and_address_are_looked_at_first(gateway: Emulator, client: EsmsCli
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("refusal", [*REFUSALS, "555", "124"])
 @pytest.mark.parametrize("total_success", ["missing", "right", "wrong"])
-def test_what_detail_accounts_for_is_settled_by_it(
+def test_rows_in_detail_of_a_refused_call_are_accepted_and_others_unknown(
     gateway: Emulator, client: EsmsClient, refusal: str, total_success: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Accepted rows with their message ids; the others are unknown, whatever is said of the call and its totals."""
@@ -74,7 +76,7 @@ def test_what_detail_accounts_for_is_settled_by_it(
     assert gateway.message_count == 5
 
 
-def test_rows_that_are_refused_one_by_one_are_rejected(gateway: Emulator, client: EsmsClient) -> None:
+def test_rows_refused_individually_are_rejected(gateway: Emulator, client: EsmsClient) -> None:
     """Each row has its own word, so each is settled."""
     gateway.faults.add(BULK, refuse_taken("103", detail="all"))
     outcome = send(client)
@@ -83,7 +85,7 @@ def test_rows_that_are_refused_one_by_one_are_rejected(gateway: Emulator, client
         send_customer_care_sms(client)
 
 
-def test_a_refused_row_with_a_message_id_is_unknown(gateway: Emulator, client: EsmsClient) -> None:
+def test_refused_row_with_a_message_id_is_unknown(gateway: Emulator, client: EsmsClient) -> None:
     """No page shows an id on a refused row; whoever has one may have been sent something."""
 
     def spoil(reply: Any) -> Any:
@@ -99,7 +101,9 @@ def test_a_refused_row_with_a_message_id_is_unknown(gateway: Emulator, client: E
 
 
 @pytest.mark.parametrize("refusal", ["103", "99", "108", "146"])
-def test_a_single_message_with_an_id_beside_the_code(gateway: Emulator, client: EsmsClient, refusal: str) -> None:
+def test_refused_message_with_a_message_id_is_settled_only_by_code_146(
+    gateway: Emulator, client: EsmsClient, refusal: str
+) -> None:
     """An id is evidence that something was taken; only 146 is documented to bring one with a message that was not."""
     gateway.faults.add("send_customer_care_sms", refuse_taken(refusal, with_id=True))
     with pytest.raises(GatewayError) as caught:
@@ -109,7 +113,7 @@ def test_a_single_message_with_an_id_beside_the_code(gateway: Emulator, client: 
 
 
 @pytest.mark.parametrize("call", [send_advertising_sms, send_customer_care_sms_xml])
-def test_a_refused_batch_may_have_been_taken(gateway: Emulator, client: EsmsClient, call: Callable[..., Any]) -> None:
+def test_refused_batch_may_have_been_taken(gateway: Emulator, client: EsmsClient, call: Callable[..., Any]) -> None:
     """Advertising, and one text for many over the XML route."""
     gateway.faults.add(call.__name__, refuse_taken("99"))
     with pytest.raises(GatewayError) as caught:
@@ -117,7 +121,9 @@ def test_a_refused_batch_may_have_been_taken(gateway: Emulator, client: EsmsClie
     assert not caught.value.nothing_taken
 
 
-def test_too_many_requests_said_by_something_in_front(gateway: Emulator, client: EsmsClient) -> None:
+def test_http_429_from_an_intermediary_is_repeated_only_with_a_request_id(
+    gateway: Emulator, client: EsmsClient
+) -> None:
     """HTTP 429 without words of the gateway: lost. With a request id it is repeated, without one it is not."""
     for name in (*KEYED_SENDS, "send_customer_care_sms_xml"):
         gateway.faults.add(name, rate_limit("http_429", retry_after=0, when="after"), next_calls=1)
@@ -128,7 +134,7 @@ def test_too_many_requests_said_by_something_in_front(gateway: Emulator, client:
     assert gateway.call_count("send_customer_care_sms_xml") == 1
 
 
-def test_a_124_after_a_refusal_proves_nothing(gateway: Emulator, client: EsmsClient) -> None:
+def test_code_124_after_a_rate_limit_refusal_stays_in_doubt(gateway: Emulator, client: EsmsClient) -> None:
     """160 may come after a part was taken, and may use up the ids of the rest; then 124 tells nobody which."""
     send_customer_care_sms(client, request_id="used")
     gateway.faults.add("send_customer_care_sms", rate_limit(), next_calls=1)
@@ -137,7 +143,7 @@ def test_a_124_after_a_refusal_proves_nothing(gateway: Emulator, client: EsmsCli
     assert caught.value.refusal_code == "160"
 
 
-def test_the_refusal_of_a_repeat_is_remembered(gateway: Emulator, client: EsmsClient) -> None:
+def test_refusal_code_of_a_repeat_is_kept_in_the_error(gateway: Emulator, client: EsmsClient) -> None:
     """It says nothing of the lost attempt, but a later 124 may come of it."""
     gateway.faults.add("send_customer_care_sms", drop_after(), calls=[1])
     gateway.faults.add("send_customer_care_sms", code("103"), calls=[2])

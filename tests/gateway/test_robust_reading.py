@@ -72,13 +72,13 @@ ALL_CALLS = {
         {"CodeResult": "100", "CodeResponse": "", "smsid": "id"},
     ],
 )
-def test_every_spelling_of_success(answer: Any) -> None:
+def test_every_variant_of_success_is_accepted(answer: Any) -> None:
     """Only the code counts: texts, casing, padding and strange members do not matter."""
     assert send_customer_care_sms(client_of(answer)).message_id == "id"
 
 
 @pytest.mark.parametrize("message_id", [None, "", " ", {}, [], True, 1.5])
-def test_success_without_a_usable_message_id(message_id: Any) -> None:
+def test_success_without_a_usable_message_id_is_still_accepted(message_id: Any) -> None:
     """The message is out all the same; its id is not known."""
     submission = send_customer_care_sms(client_of({"CodeResult": "100", "SMSID": message_id}))
     assert submission.message_id in (None, "1.5")
@@ -126,7 +126,7 @@ def test_success_without_a_usable_message_id(message_id: Any) -> None:
     ],
 )
 @pytest.mark.parametrize("name", ["send_customer_care_sms", "send_customer_care_sms_xml", "send_zns_bulk"])
-def test_what_is_no_answer_leaves_a_send_unknown(name: str, answer: Any) -> None:
+def test_unreadable_answer_leaves_a_send_unknown(name: str, answer: Any) -> None:
     """Never a success, never a refusal, never an error of the reader's own."""
     with pytest.raises(OutcomeUnknownError) as caught:
         SENDS[name](client_of(answer))
@@ -153,32 +153,32 @@ def test_what_is_no_answer_leaves_a_send_unknown(name: str, answer: Any) -> None
         "0",
     ],
 )
-def test_what_only_looks_like_100_is_no_success(code: Any) -> None:
+def test_codes_resembling_100_are_not_success(code: Any) -> None:
     """Underscores, other scripts, exponents and padding are unlisted codes: unknown."""
     with pytest.raises(EsmsError) as caught:
         send_customer_care_sms(client_of({"CodeResult": code, "SMSID": "id"}))
     assert isinstance(caught.value, OutcomeUnknownError)
 
 
-def test_a_bom_is_no_obstacle() -> None:
+def test_byte_order_mark_is_accepted() -> None:
     """UTF-8 with a byte order mark is still UTF-8."""
     assert send_customer_care_sms(client_of(b'\xef\xbb\xbf{"CodeResult":"100","SMSID":"id"}')).message_id == "id"
 
 
-def test_numbers_beyond_reason_beside_the_code_do_no_harm() -> None:
+def test_extreme_numbers_in_other_members_are_ignored() -> None:
     """NaN, infinities and huge exponents in other members are read past."""
     body = b'{"CodeResult":"100","SMSID":"id","a":NaN,"b":-Infinity,"c":1e400,"d":' + b"9" * 4000 + b"}"
     assert send_customer_care_sms(client_of(body)).message_id == "id"
 
 
-def test_a_refusal_that_brings_an_smsid_is_still_a_refusal() -> None:
+def test_refusal_with_a_message_id_is_still_a_refusal() -> None:
     """146 has an SMSID; the message was not taken."""
     with pytest.raises(GatewayError) as caught:
         send_customer_care_sms(client_of({"CodeResult": "146", "SMSID": "id", "ErrorMessage": "success"}))
     assert (caught.value.code, caught.value.message_id) == ("146", "id")
 
 
-def test_an_unknown_code_is_kept_as_it_came() -> None:
+def test_undocumented_code_is_kept_verbatim() -> None:
     """A send with it is unknown, a read is refused with it."""
     with pytest.raises(OutcomeUnknownError) as send:
         send_customer_care_sms(client_of({"CodeResult": "E-77"}))
@@ -191,14 +191,14 @@ def test_an_unknown_code_is_kept_as_it_came() -> None:
     ("status", "error"),
     [(204, OutcomeUnknownError), (304, OutcomeUnknownError), (400, OutcomeUnknownError), (500, OutcomeUnknownError)],
 )
-def test_a_success_code_does_not_outshout_the_http_status(status: int, error: type[EsmsError]) -> None:
+def test_success_code_under_an_http_error_status_is_unknown(status: int, error: type[EsmsError]) -> None:
     """4xx, 5xx and redirects with 100 in the body stay unknown; 204 has no body worth the name."""
     body = b"" if status in (204, 304) else b'{"CodeResult":"100","SMSID":"id"}'
     with pytest.raises(error):
         send_customer_care_sms(client_of(body, status))
 
 
-def test_a_refusal_under_an_http_error_is_a_refusal() -> None:
+def test_refusal_code_under_an_http_error_status_is_a_refusal() -> None:
     """HTTP 401 with a code in the body is what the code says."""
     with pytest.raises(GatewayError) as caught:
         get_balance(client_of({"CodeResponse": "101"}, 401))
@@ -213,7 +213,7 @@ def test_a_refusal_under_an_http_error_is_a_refusal() -> None:
         *("Mon, 99 Foo 2024 99:99:99 GMT", "Mon, 01 Jan 0001 00:00:00 +2359", "\x00", "NaN", "inf", "1e9"),
     ],
 )
-def test_no_header_breaks_the_reader(value: str) -> None:
+def test_malformed_retry_after_and_date_headers_are_tolerated(value: str) -> None:
     """Retry-After and Date may hold anything; the answer counts."""
     headers = {"Retry-After": value, "Date": value}
     assert get_balance(client_of({"CodeResponse": "100", "Balance": 1}, headers=headers)).balance_vnd == 1
@@ -225,7 +225,7 @@ def test_no_header_breaks_the_reader(value: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["numbers_as_strings", "table_spelling", "escaped_dates", "padded_ids"])
-def test_the_known_quirks_of_sent_data_change_nothing(gateway: Emulator, client: EsmsClient, kind: str) -> None:
+def test_known_sent_data_quirks_give_the_same_row(gateway: Emulator, client: EsmsClient, kind: str) -> None:
     """The same row comes out, however it is spelled."""
     gateway.insert_message("2024-05-15 10:00:00.123", "0901888484", campaign="Tết", send_status=5, send_result=1)
     plain = get_sms_sent_data(client)
@@ -238,7 +238,7 @@ def test_the_known_quirks_of_sent_data_change_nothing(gateway: Emulator, client:
     assert (plain[0].send_status, plain[0].send_result, plain[0].price_vnd) == (5, 1, Decimal(790))
 
 
-def test_members_that_are_missing_become_none() -> None:
+def test_missing_or_invalid_members_of_a_row_become_none() -> None:
     """No row is dropped over a member."""
     rows = [{}, {"Phone": "0901888484"}, {"SendStatus": "?"}, {"SentTime": "yesterday", "SellPrice": "free"}]
     page = client_of({"CodeResult": "100", "CountTotal": "4", "SentData": rows}).get_sms_sent_data_page(
@@ -267,7 +267,7 @@ def test_members_that_are_missing_become_none() -> None:
         ({}, None),
     ],
 )
-def test_dates(text: Any, moment: str | None) -> None:
+def test_dotnet_dates_are_parsed_and_others_become_none(text: Any, moment: str | None) -> None:
     """Milliseconds are UTC, the offset is decoration; what is no date is None."""
     assert wire.as_time(text) == (None if moment is None else pendulum.parse(moment))
 
@@ -315,7 +315,7 @@ def _is_code(value: Any) -> bool:
 @example(answer={"CodeResult": "124"}, status=200)
 @example(answer={"Code": 199.0}, status=200)
 @given(answer=json_values, status=st.sampled_from([200, 200, 200, 200, 204, 302, 404, 429, 500, 503]))
-def test_any_json_at_all(name: str, answer: Any, status: int) -> None:
+def test_any_json_answer_gives_a_model_or_an_esms_error(name: str, answer: Any, status: int) -> None:
     """Each function returns its model or raises one of our errors; a submission only for a success code."""
     try:
         result = ALL_CALLS[name](client_of(answer, status))
@@ -334,7 +334,7 @@ def test_any_json_at_all(name: str, answer: Any, status: int) -> None:
 @pytest.mark.parametrize("name", ["send_customer_care_sms", "get_sms_sent_data", "get_zns_template"])
 @FUZZ
 @given(body=st.binary(max_size=60) | st.text(max_size=60).map(lambda text: text.encode("utf-8", "surrogatepass")))
-def test_any_bytes_at_all(name: str, body: bytes) -> None:
+def test_random_bytes_give_an_esms_error(name: str, body: bytes) -> None:
     """Nothing random is ever a success."""
     with pytest.raises(EsmsError):
         ALL_CALLS[name](client_of(body))
@@ -343,7 +343,7 @@ def test_any_bytes_at_all(name: str, body: bytes) -> None:
 @pytest.mark.in_turn(every=3)
 @FUZZ
 @given(data=st.data())
-def test_every_cut_of_a_success_is_unknown(data: st.DataObject) -> None:
+def test_truncated_success_answer_is_unknown(data: st.DataObject) -> None:
     """However much of the answer arrived, short of all of it the outcome is unknown."""
     body = '{"CodeResult":"100","CountRegenerate":0,"SMSID":"id","ErrorMessage":"thành công"}'.encode()
     kept = data.draw(st.integers(0, len(body) - 1))
@@ -353,7 +353,7 @@ def test_every_cut_of_a_success_is_unknown(data: st.DataObject) -> None:
 
 @pytest.mark.in_turn(every=3)
 @given(text=st.text(max_size=80) | st.sampled_from(['"' * 5, "[" * 100_000, '{"error":1e999}', '"\\"', "%7B%22" * 9]))
-def test_no_error_info_breaks_the_reader(text: str) -> None:
+def test_any_error_info_text_is_read_without_error(text: str) -> None:
     """A report is never lost over Zalo's own words."""
     number, words = wire.read_error_info(text)
     assert number is None or isinstance(number, (int, str))
@@ -373,19 +373,19 @@ def test_no_error_info_breaks_the_reader(text: str) -> None:
         ("", (None, "")),
     ],
 )
-def test_the_three_encodings_of_error_info(text: str, expected: tuple[int | None, str]) -> None:
+def test_every_encoding_of_error_info_is_decoded(text: str, expected: tuple[int | None, str]) -> None:
     """Plain, JSON inside JSON, and percent-encoded once or twice."""
     assert wire.read_error_info(text) == expected
 
 
-def test_sent_data_that_says_nothing_is_no_empty_range() -> None:
+def test_sent_data_without_rows_and_count_is_unknown() -> None:
     """100 without rows and without a count is an answer to ask for again, not an empty window."""
     with pytest.raises(OutcomeUnknownError) as caught:
         get_sms_sent_data(client_of({"CodeResult": "100"}))
     assert caught.value.retryable
 
 
-def test_a_balance_that_is_missing_is_not_nothing() -> None:
+def test_missing_balance_is_unknown_instead_of_zero() -> None:
     """No number is made up."""
     with pytest.raises(OutcomeUnknownError):
         get_balance(client_of({"CodeResponse": "100"}))
@@ -394,7 +394,7 @@ def test_a_balance_that_is_missing_is_not_nothing() -> None:
 @pytest.mark.parametrize(
     ("balance", "expected"), [(1.5, "1.5"), ("790.0000", "790.0000"), (0, "0"), ("36693", "36693")]
 )
-def test_prices_keep_their_digits(balance: Any, expected: str) -> None:
+def test_balance_keeps_its_exact_decimal_value(balance: Any, expected: str) -> None:
     """Money is never a float."""
     assert get_balance(client_of({"CodeResponse": "100", "Balance": balance})).balance_vnd == Decimal(expected)
 
@@ -425,7 +425,7 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r
     ],
     ids=lambda answer: repr(answer[:70])[2:-1],
 )
-def test_broken_http_leaves_a_send_unknown(make_client: MakeClient, answer: bytes) -> None:
+def test_malformed_http_answer_leaves_a_send_unknown(make_client: MakeClient, answer: bytes) -> None:
     """The request has left; what came back is no whole answer."""
     answer = answer.replace(b"HTTP/1.1 abc\r\n", b"HTTP/1.1 abc\r\nConnection: close\r\n")
 
@@ -451,7 +451,7 @@ def test_broken_http_leaves_a_send_unknown(make_client: MakeClient, answer: byte
     ],
     ids=lambda answer: repr(answer[:70])[2:-1],
 )
-def test_odd_but_whole_http_is_read(make_client: MakeClient, answer: bytes) -> None:
+def test_unusual_but_complete_http_answer_is_read(make_client: MakeClient, answer: bytes) -> None:
     """Old versions, chunks, compression and wrong content types do not matter."""
 
     def reply(connection: Any, request: bytes) -> None:
@@ -461,19 +461,19 @@ def test_odd_but_whole_http_is_read(make_client: MakeClient, answer: bytes) -> N
         assert send_customer_care_sms(make_client(server.base_url)).message_id == "id"
 
 
-def test_a_wrong_base_url_is_named(make_client: MakeClient) -> None:
+def test_web_page_answer_suggests_a_wrong_base_url(make_client: MakeClient) -> None:
     """A web page instead of the gateway asks the right question."""
     page = http_answer("<html>Welcome to nginx!</html>")
     with RawServer(page) as server, pytest.raises(OutcomeUnknownError, match="is the base URL right"):
         get_balance(make_client(server.base_url))
 
 
-def test_105_for_an_empty_range_is_no_error() -> None:
+def test_code_105_for_an_empty_range_gives_no_rows() -> None:
     """Some answer an empty window so."""
     assert get_sms_sent_data(client_of({"CodeResult": "105"})) == []
 
 
-def test_bulk_of_a_success_without_detail_is_unknown() -> None:
+def test_bulk_success_without_detail_leaves_all_rows_unknown() -> None:
     """100 for the call, nothing for its rows."""
     outcome = send_zns_bulk(client_of({"CodeResult": "100", "Message": "Sucess"}))
     assert (outcome.unknown, outcome.all_accepted) == (2, False)

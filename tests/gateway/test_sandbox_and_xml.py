@@ -23,7 +23,7 @@ MakeClient = Callable[..., EsmsClient]
 
 
 @pytest.mark.parametrize("name", KEYED_SENDS)
-def test_the_sandbox_stores_nothing(gateway: Emulator, make_client: MakeClient, name: str) -> None:
+def test_sandbox_send_succeeds_without_storing_a_message(gateway: Emulator, make_client: MakeClient, name: str) -> None:
     """The flag is spelled right for each function: the answer is a success, and no message exists."""
     result = KEYED_SENDS[name](make_client(sandbox=True))
 
@@ -33,14 +33,16 @@ def test_the_sandbox_stores_nothing(gateway: Emulator, make_client: MakeClient, 
 
 
 @pytest.mark.parametrize("name", SENDS)
-def test_without_the_sandbox_it_is_stored(gateway: Emulator, make_client: MakeClient, name: str) -> None:
+def test_send_without_sandbox_stores_one_message_per_phone(
+    gateway: Emulator, make_client: MakeClient, name: str
+) -> None:
     """The same call without the flag is real."""
     assert not SENDS[name](make_client()).sandbox
     assert set(gateway.deliveries_by_phone().values()) == {1}
 
 
 @pytest.mark.parametrize("sms_type", [SmsType.CUSTOMER_CARE, SmsType.ADVERTISING])
-def test_xml_is_refused_in_the_sandbox(gateway: Emulator, make_client: MakeClient, sms_type: SmsType) -> None:
+def test_xml_send_is_rejected_in_sandbox(gateway: Emulator, make_client: MakeClient, sms_type: SmsType) -> None:
     """It has no sandbox flag and would send for real."""
     with pytest.raises(InvalidRequestError) as caught:
         make_client(sandbox=True).send_customer_care_sms_xml(ADVERTISING_PHONES, "x", DEMO_BRANDNAME, sms_type=sms_type)
@@ -48,7 +50,7 @@ def test_xml_is_refused_in_the_sandbox(gateway: Emulator, make_client: MakeClien
 
 
 @pytest.mark.parametrize("value", [1, 0, "1", "true", "false", None, "", [], object()])
-def test_only_a_bool_is_a_sandbox_setting(value: Any) -> None:
+def test_sandbox_setting_must_be_a_bool(value: Any) -> None:
     """1 and "false" are refused: guessing wrong sends for real."""
     with pytest.raises(ConfigurationError):
         EsmsClient(Credentials("key-of-sandbox", "secret-of-sandbox"), sandbox=value)
@@ -62,7 +64,7 @@ def test_only_a_bool_is_a_sandbox_setting(value: Any) -> None:
         *((one, None) for one in ("2", "-1", "y", "t", "ja", "enabled", "sandbox", "true;", "1.0", "None", "null")),
     ],
 )
-def test_the_environment_variable_is_read_strictly(
+def test_sandbox_environment_variable_is_parsed_strictly(
     text: str, expected: bool | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A word that might mean either is refused."""
@@ -94,7 +96,7 @@ def test_the_environment_variable_is_read_strictly(
     ],
 )
 @pytest.mark.parametrize("sms_type", [SmsType.CUSTOMER_CARE, SmsType.ADVERTISING])
-def test_every_text_arrives_as_it_was(gateway: Emulator, client: EsmsClient, content: str, sms_type: SmsType) -> None:
+def test_xml_content_arrives_unchanged(gateway: Emulator, client: EsmsClient, content: str, sms_type: SmsType) -> None:
     """Nothing breaks out of its element, nothing is lost, for one phone or thirty."""
     client.send_customer_care_sms_xml(ADVERTISING_PHONES, content, DEMO_BRANDNAME, sms_type=sms_type)
 
@@ -117,7 +119,7 @@ def test_carriage_returns_become_line_feeds(gateway: Emulator, client: EsmsClien
         *(("\x1b", "U+001B ESC"), ("\x1f", "U+001F US"), ("\ufffe", "U+FFFE"), ("\uffff", "U+FFFF")),
     ],
 )
-def test_what_xml_cannot_carry_is_refused_by_name(
+def test_characters_invalid_in_xml_are_rejected_by_name(
     gateway: Emulator, client: EsmsClient, character: str, name: str
 ) -> None:
     """Which character, where; nothing is sent."""
@@ -128,7 +130,7 @@ def test_what_xml_cannot_carry_is_refused_by_name(
 
 
 @pytest.mark.parametrize("name", SENDS)
-def test_half_an_emoji_is_refused_everywhere(gateway: Emulator, client: EsmsClient, name: str) -> None:
+def test_lone_surrogate_is_rejected_by_every_send(gateway: Emulator, client: EsmsClient, name: str) -> None:
     """A text that was cut inside a character cannot be sent by any function."""
     half = "Xin chao \ud83d"
     sends: dict[str, Callable[[], Any]] = {
@@ -149,7 +151,7 @@ def test_half_an_emoji_is_refused_everywhere(gateway: Emulator, client: EsmsClie
     content=st.text(min_size=1, max_size=60).filter(lambda text: text.strip()),
     phones=st.lists(st.just(PHONE), max_size=3),
 )
-def test_every_document_is_read_back_as_it_was_meant(content: str, phones: list[str]) -> None:
+def test_xml_body_round_trips_any_valid_text(content: str, phones: list[str]) -> None:
     """Any text: either refused by name, or the same after an XML reader."""
     try:
         wire.check_xml({"CONTENT": content})
@@ -173,7 +175,7 @@ def test_every_document_is_read_back_as_it_was_meant(content: str, phones: list[
         *(("json", SmsType.ADVERTISING, count, allowed) for count, allowed in ((5000, True), (5001, False))),
     ],
 )
-def test_lists_have_limits(
+def test_phone_list_limits_are_enforced(
     gateway: Emulator, client: EsmsClient, route: str, sms_type: SmsType, count: int, allowed: bool
 ) -> None:
     """30 to 5000 for advertising on either route, at least one for customer care."""
@@ -194,7 +196,7 @@ def test_lists_have_limits(
 
 
 @pytest.mark.parametrize("twice", ["0901888484", "84901888484", "+84 901 888 484", "901888484", "+84 (0)901.888.484"])
-def test_a_phone_stands_in_a_list_once(gateway: Emulator, client: EsmsClient, twice: str) -> None:
+def test_duplicate_phone_in_another_format_is_rejected(gateway: Emulator, client: EsmsClient, twice: str) -> None:
     """Another spelling of the same number is the same number."""
     for send in (
         lambda: client.send_customer_care_sms_xml([PHONE, ANOTHER_PHONE, twice], "x", DEMO_BRANDNAME),
@@ -206,7 +208,7 @@ def test_a_phone_stands_in_a_list_once(gateway: Emulator, client: EsmsClient, tw
 
 
 @pytest.mark.parametrize("sms_type", [1, 2])
-def test_a_type_may_be_given_as_a_number(gateway: Emulator, client: EsmsClient, sms_type: Any) -> None:
+def test_sms_type_is_accepted_as_a_number_with_its_limits(gateway: Emulator, client: EsmsClient, sms_type: Any) -> None:
     """1 and 2 are what they are to the gateway, limits included."""
     with pytest.raises(InvalidRequestError) if sms_type == 1 else nullcontext():
         client.send_customer_care_sms_xml([PHONE], "x", DEMO_BRANDNAME, sms_type=sms_type)
@@ -236,7 +238,9 @@ def test_a_type_may_be_given_as_a_number(gateway: Emulator, client: EsmsClient, 
         ({"send_at": datetime(2024, 5, 15)}, "send_at"),
     ],
 )
-def test_bad_options_are_refused(gateway: Emulator, client: EsmsClient, options: dict[str, Any], field: str) -> None:
+def test_invalid_options_are_rejected_without_sending(
+    gateway: Emulator, client: EsmsClient, options: dict[str, Any], field: str
+) -> None:
     """One clear line, nothing sent."""
     with pytest.raises(InvalidRequestError) as caught:
         send_customer_care_sms(client, **options)
@@ -273,7 +277,7 @@ def test_bad_options_are_refused(gateway: Emulator, client: EsmsClient, options:
         ("get_callback_data", ([""], DEMO_OA_ID), "message_id"),
     ],
 )
-def test_bad_arguments_are_refused(
+def test_invalid_arguments_are_rejected_without_calling_the_gateway(
     gateway: Emulator, client: EsmsClient, name: str, arguments: tuple[Any, ...], field: str
 ) -> None:
     """By their name in this package; the gateway is not asked."""
@@ -286,7 +290,7 @@ def test_bad_arguments_are_refused(
 @pytest.mark.in_turn(every=3)
 @settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.text(min_size=1, max_size=80).filter(lambda text: text.strip() == text))
-def test_json_texts_arrive_as_they_were(gateway: Emulator, client: EsmsClient, content: str) -> None:
+def test_json_content_arrives_unchanged(gateway: Emulator, client: EsmsClient, content: str) -> None:
     """Every text that can be encoded at all, over the socket."""
     message_id = client.send_customer_care_sms(PHONE, content, DEMO_BRANDNAME).message_id
     assert gateway.message(message_id or "").content == content

@@ -32,7 +32,9 @@ def read(client: EsmsClient, page_size: int = 100) -> list[str | None]:
 
 @pytest.mark.parametrize("order", ["newest_first", "oldest_first", "shuffled"])
 @pytest.mark.parametrize("count", [0, 1, 99, 100, 101, 300, 301])
-def test_all_rows_come_once(gateway: Emulator, client: EsmsClient, count: int, order: Any) -> None:
+def test_every_row_is_returned_once_in_any_page_order(
+    gateway: Emulator, client: EsmsClient, count: int, order: Any
+) -> None:
     """Whatever the order inside the pages; exact multiples of the page size too."""
     fill(gateway, count)
     gateway.quirks.page_order = order
@@ -44,16 +46,14 @@ def test_all_rows_come_once(gateway: Emulator, client: EsmsClient, count: int, o
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("quirk", ["missing", "string", "zero"])
 @pytest.mark.parametrize("count", [0, 1, 200, 250])
-def test_a_count_that_is_missing_or_wrong_loses_nothing(
-    gateway: Emulator, client: EsmsClient, count: int, quirk: Any
-) -> None:
+def test_missing_or_wrong_count_loses_no_row(gateway: Emulator, client: EsmsClient, count: int, quirk: Any) -> None:
     """The pages themselves say when it is over."""
     fill(gateway, count)
     gateway.quirks.count_total = quirk
     assert len(set(read(client))) == count
 
 
-def test_a_count_that_is_too_high_is_an_incomplete_answer(gateway: Emulator, client: EsmsClient) -> None:
+def test_too_high_count_raises_incomplete_answer_error(gateway: Emulator, client: EsmsClient) -> None:
     """Rows that were announced and never came are not passed over."""
     fill(gateway, 150)
     gateway.quirks.count_total = "absurd"
@@ -67,7 +67,7 @@ def test_a_count_that_is_too_high_is_an_incomplete_answer(gateway: Emulator, cli
 @pytest.mark.parametrize("new_at", ["2024-05-15 07:00:00", "2024-05-15 09:30:00", "2024-05-15 11:30:00"])
 @pytest.mark.parametrize(("count", "new_rows"), [(250, 1), (300, 1), (300, 100), (300, 250)])
 @pytest.mark.parametrize("total", ["exact", "missing"])
-def test_rows_that_arrive_while_paging_are_read_or_noticed(
+def test_rows_inserted_while_paging_are_read_or_reported_incomplete(
     gateway: Emulator, client: EsmsClient, order: Any, new_at: str, count: int, new_rows: int, total: Any
 ) -> None:
     """Either all rows that exist at the end came, or IncompleteAnswerError says that they did not."""
@@ -94,7 +94,7 @@ def test_rows_that_arrive_while_paging_are_read_or_noticed(
 @pytest.mark.in_turn(every=3)
 @settings(max_examples=examples(60))
 @given(data=st.data())
-def test_no_movement_of_rows_loses_one_unnoticed(data: st.DataObject) -> None:
+def test_rows_shifting_between_pages_are_never_lost_silently(data: st.DataObject) -> None:
     """Rows come and go between pages of a gateway that counts right: all of them were given, or it is said."""
     rows = list(range(data.draw(st.integers(0, 9))))
     # One as often as the other between two pages would leave the count as it was: no client could notice.
@@ -167,7 +167,9 @@ def page_of(first: int, count: int, total: Any, **others: Any) -> bytes:
         ([http_answer('{"CodeResult":"100","SentData":[]}')], 0),
     ],
 )
-def test_odd_pages(make_client: MakeClient, pages: list[bytes], outcome: Any) -> None:
+def test_irregular_pages_are_read_or_reported_incomplete_in_bounded_calls(
+    make_client: MakeClient, pages: list[bytes], outcome: Any
+) -> None:
     """Complete, or said to be incomplete; never for ever."""
     with RawServer(*pages) as server:
         client = make_client(server.base_url)
@@ -179,7 +181,7 @@ def test_odd_pages(make_client: MakeClient, pages: list[bytes], outcome: Any) ->
         assert len(server.requests) <= 4
 
 
-def test_a_lost_page_is_read_again(gateway: Emulator, client: EsmsClient) -> None:
+def test_lost_page_is_retried(gateway: Emulator, client: EsmsClient) -> None:
     """Reading is free of consequences."""
     fill(gateway, 250)
     gateway.faults.add("get_sms_sent_data", drop_before(), calls=[2, 3])
@@ -187,21 +189,21 @@ def test_a_lost_page_is_read_again(gateway: Emulator, client: EsmsClient) -> Non
     assert gateway.call_count("get_sms_sent_data") == 5
 
 
-def test_the_two_keys_of_a_row_are_id_and_phone(gateway: Emulator, client: EsmsClient) -> None:
+def test_rows_are_identified_by_message_id_and_phone(gateway: Emulator, client: EsmsClient) -> None:
     """An advertising batch shares one id; its rows are still thirty."""
     client.send_advertising_sms([f"0901{number:06}" for number in range(30)], "Giam gia", "Baotrixemay")
     rows = list(client.get_sms_sent_data(DAY, NEXT_DAY, SmsType.ADVERTISING, page_size=7))
     assert (len({row.message_id for row in rows}), len({row.phone for row in rows}), len(rows)) == (1, 30, 30)
 
 
-def test_an_empty_range_may_be_105(gateway: Emulator, client: EsmsClient) -> None:
+def test_code_105_is_an_empty_range(gateway: Emulator, client: EsmsClient) -> None:
     """Both spellings of nothing are nothing."""
     assert get_sms_sent_data(client) == []
     gateway.quirks.empty_range_is_105 = True
     assert get_sms_sent_data(client) == []
 
 
-def test_the_range_is_told_in_vietnamese_time(gateway: Emulator, client: EsmsClient) -> None:
+def test_range_given_in_utc_is_converted_to_vietnam_time(gateway: Emulator, client: EsmsClient) -> None:
     """The same instants, given in UTC, find the same rows."""
     gateway.insert_message("2024-05-15 00:30:00")
     gateway.insert_message("2024-05-15 23:30:00")
@@ -225,7 +227,7 @@ def test_the_range_is_told_in_vietnamese_time(gateway: Emulator, client: EsmsCli
         ({"page": 0}, "page"),
     ],
 )
-def test_a_range_that_cannot_be_asked_for_is_refused(
+def test_invalid_range_is_rejected_without_calling_the_gateway(
     gateway: Emulator, client: EsmsClient, arguments: dict[str, Any], field: str
 ) -> None:
     """Naive times above all: nobody could say which instant is meant."""

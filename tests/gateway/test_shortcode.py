@@ -28,7 +28,7 @@ GIVEN = {
 
 
 @pytest.mark.parametrize(("private_key", "signed"), [("k", True), ("another", False)])
-def test_a_message_is_read_and_answered(
+def test_short_code_message_is_read_and_answered(
     gateway: Emulator, make_client: Callable[..., EsmsClient], private_key: str, signed: bool
 ) -> None:
     """With any letters, and whether it was signed with the key of this partner."""
@@ -53,7 +53,7 @@ def test_a_message_is_read_and_answered(
 
 
 @pytest.mark.parametrize("form", ["{}", "/receive_mo?{}", "https://partner.example/receive_mo?{}"])
-def test_a_query_in_any_form_is_read(make_client: Callable[..., EsmsClient], form: str) -> None:
+def test_short_code_query_is_read_in_any_url_form(make_client: Callable[..., EsmsClient], form: str) -> None:
     """A question mark in the text ends nothing, sent as it is or as %3F."""
     for encode in (lambda text: quote(text), lambda text: quote(text, safe="?")):
         query = "&".join(f"{name}={encode(value)}" for name, value in GIVEN.items())
@@ -69,7 +69,7 @@ def test_a_query_in_any_form_is_read(make_client: Callable[..., EsmsClient], for
         ({"receiverTime": ""}, "receiverTime must be yyyyMMddhhmmss"),
     ],
 )
-def test_what_is_no_message_is_one_line(
+def test_invalid_short_code_message_gives_an_error(
     make_client: Callable[..., EsmsClient], changes: dict[str, str | None], words: str
 ) -> None:
     """Anybody can call a server."""
@@ -78,7 +78,7 @@ def test_what_is_no_message_is_one_line(
         make_client().receive_shortcode_message(urlencode(given), private_key="k")
 
 
-def test_a_signature_of_any_letters_is_a_wrong_one(make_client: Callable[..., EsmsClient]) -> None:
+def test_non_ascii_signature_is_reported_as_invalid(make_client: Callable[..., EsmsClient]) -> None:
     """And no error of Python's."""
     forged = {**GIVEN, "sign": "chữ ký"}
     assert make_client().receive_shortcode_message(forged, private_key="k").signature_ok is False

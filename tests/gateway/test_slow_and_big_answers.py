@@ -38,7 +38,7 @@ KEEP_ALIVE = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(BALANCE) + B
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("name", [*SENDS, "get_balance"])
-def test_a_body_that_drips_is_bounded(make_client: MakeClient, name: str) -> None:
+def test_slow_body_is_bounded_by_the_total_timeout(make_client: MakeClient, name: str) -> None:
     """A byte now and then beats every read timeout; the attempt as a whole has an end."""
     timeouts = Timeouts(connect_seconds=5, read_seconds=5, total_seconds=0.8)
     with RawServer(drip(HEAD % 400)) as server:
@@ -52,7 +52,7 @@ def test_a_body_that_drips_is_bounded(make_client: MakeClient, name: str) -> Non
 @pytest.mark.in_turn
 @pytest.mark.parametrize("secure", [False, True])
 @pytest.mark.parametrize("name", [*SENDS, "get_balance"])
-def test_a_head_that_drips_is_bounded(
+def test_slow_headers_are_bounded_by_the_total_timeout(
     make_client: MakeClient, tls: ssl.SSLContext, certificate: tuple[Path, Path], name: str, secure: bool
 ) -> None:
     """Status line and headers count as well, over TLS too: one byte at a time is inside every read timeout."""
@@ -70,7 +70,7 @@ def test_a_head_that_drips_is_bounded(
         assert time.monotonic() - started < DRIPPING_SECONDS
 
 
-def test_a_proxy_that_drips_is_bounded(make_client: MakeClient) -> None:
+def test_slow_proxy_is_bounded_by_the_total_timeout(make_client: MakeClient) -> None:
     """Its answer to CONNECT counts as well, and nothing of the request has left by then."""
     with RawServer(drip(b"HTTP/1.1 200 ", byte=b"O")) as proxy:
         timeouts = Timeouts(connect_seconds=5, read_seconds=5, total_seconds=0.8)
@@ -81,7 +81,7 @@ def test_a_proxy_that_drips_is_bounded(make_client: MakeClient) -> None:
         assert time.monotonic() - started < DRIPPING_SECONDS
 
 
-def test_nobody_waits_for_ever_for_a_free_connection(make_client: MakeClient) -> None:
+def test_waiting_for_a_free_connection_times_out_as_not_sent(make_client: MakeClient) -> None:
     """One socket, and a gateway that holds it: whoever waits for it gives up, and nothing of theirs has left."""
 
     def half_an_answer(connection: socket.socket, request: bytes) -> None:
@@ -100,7 +100,7 @@ def test_nobody_waits_for_ever_for_a_free_connection(make_client: MakeClient) ->
         taken.close()
 
 
-def test_a_chunked_body_that_drips_is_bounded(make_client: MakeClient) -> None:
+def test_slow_chunked_body_is_bounded_by_the_total_timeout(make_client: MakeClient) -> None:
     """Without an announced length too."""
 
     def chunks(connection: socket.socket, request: bytes) -> None:
@@ -118,7 +118,7 @@ def test_a_chunked_body_that_drips_is_bounded(make_client: MakeClient) -> None:
 
 
 @pytest.mark.parametrize("length", [b"Content-Length: 99999999", b"Connection: close"])
-def test_an_oversized_body_is_not_read_to_its_end(
+def test_oversized_body_is_not_read_completely(
     make_client: MakeClient, monkeypatch: pytest.MonkeyPatch, length: bytes
 ) -> None:
     """Memory is not the server's to fill."""
@@ -148,7 +148,9 @@ def hang_up_when_idle(answers: list[bytes], *, reset: bool) -> Callable[[socket.
 
 
 @pytest.mark.parametrize("reset", [False, True])
-def test_an_idle_connection_that_the_server_ended_costs_nothing(make_client: MakeClient, reset: bool) -> None:
+def test_idle_connection_closed_by_the_server_is_replaced_without_an_error(
+    make_client: MakeClient, reset: bool
+) -> None:
     """The next read opens a new one; nobody sees an error, and the server sees each request once."""
     with RawServer(hang_up_when_idle([KEEP_ALIVE], reset=reset)) as server:
         client = make_client(server.base_url, retries=RetryPolicy(attempts=2, first_wait_seconds=0.001))
@@ -158,7 +160,7 @@ def test_an_idle_connection_that_the_server_ended_costs_nothing(make_client: Mak
         assert (server.connections, len(server.requests)) == (3, 3)
 
 
-def test_connections_are_kept_for_what_may_be_repeated(make_client: MakeClient) -> None:
+def test_repeatable_calls_share_one_kept_connection(make_client: MakeClient) -> None:
     """Reads and keyed sends share one socket, one after the other."""
     body = b'{"CodeResult":"100","CodeResponse":"100","Balance":1,"SMSID":"id"}'
     keep = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
@@ -170,7 +172,7 @@ def test_connections_are_kept_for_what_may_be_repeated(make_client: MakeClient) 
         assert (server.connections, len(server.requests)) == (1, 6)
 
 
-def test_what_cannot_be_repeated_has_a_connection_of_its_own(make_client: MakeClient) -> None:
+def test_xml_sends_never_share_a_connection(make_client: MakeClient) -> None:
     """An XML send never goes out on a connection that may have died unnoticed, and ends the one it used."""
     body = b'{"CodeResult":"100","CodeResponse":"100","Balance":1,"SMSID":"id"}'
     keep = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
@@ -183,7 +185,7 @@ def test_what_cannot_be_repeated_has_a_connection_of_its_own(make_client: MakeCl
         assert (server.connections, len(server.requests)) == (4, 5)
 
 
-def test_an_xml_send_over_a_port_that_died_is_not_sent(
+def test_xml_send_succeeds_after_a_gateway_restart(
     gateway: Emulator, server: EmulatorServer, client: EsmsClient
 ) -> None:
     """The gateway restarts between two calls: the fresh connection is refused, then accepted, never in doubt."""
@@ -194,7 +196,7 @@ def test_an_xml_send_over_a_port_that_died_is_not_sent(
     assert gateway.deliveries_by_phone() == {PHONE: 2, ANOTHER_PHONE: 2}
 
 
-def test_a_gateway_that_never_answers_is_bounded_by_attempts_and_seconds(
+def test_unresponsive_gateway_is_bounded_by_attempts_and_timeouts(
     gateway: Emulator, server: EmulatorServer, make_client: MakeClient
 ) -> None:
     """Each attempt has its read timeout."""
@@ -218,7 +220,7 @@ def test_a_gateway_that_never_answers_is_bounded_by_attempts_and_seconds(
         {"max_connections": lambda: 0},
     ],
 )
-def test_settings_that_mean_nothing_are_refused(make_client: MakeClient, settings: dict[str, Any]) -> None:
+def test_invalid_client_settings_are_rejected(make_client: MakeClient, settings: dict[str, Any]) -> None:
     """When they are made, not at three in the morning."""
     with pytest.raises(ConfigurationError):
         make_client("http://127.0.0.1:9", **{name: make() for name, make in settings.items()})

@@ -51,7 +51,7 @@ any_texts = st.text(st.sampled_from("ab ếĐ😀€[" + GSM), max_size=300)
         ("[" * 69 + "ế", "ucs2", 70, 1),
     ],
 )
-def test_known_lengths(text: str, encoding: str, units: int, segments: int) -> None:
+def test_encoding_units_and_segments_of_known_texts(text: str, encoding: str, units: int, segments: int) -> None:
     """The limits of 160/153 and 70/67, and what may not be torn apart at them."""
     found = describe(text)
 
@@ -59,7 +59,7 @@ def test_known_lengths(text: str, encoding: str, units: int, segments: int) -> N
 
 
 @pytest.mark.in_turn
-def test_the_alphabet_is_complete() -> None:
+def test_gsm_alphabet_is_complete() -> None:
     """127 signs and the escape in the basic table, ten in the extension; nothing else in Unicode is GSM."""
     plain = [chr(number) for number in range(0x10000) if describe(chr(number)).encoding == "gsm7"]
 
@@ -67,7 +67,7 @@ def test_the_alphabet_is_complete() -> None:
     assert sum(describe(character).units for character in plain) == 127 + 2 * 10
 
 
-def test_what_forces_unicode_is_named() -> None:
+def test_characters_that_force_unicode_are_listed_with_a_suggestion() -> None:
     """Each strange character once, where it first stands, with what to write instead."""
     found = describe("Chào bạn, giảm 50% – bạn ơi 😀")
 
@@ -82,26 +82,26 @@ def test_what_forces_unicode_is_named() -> None:
     assert describe(without_diacritics("Chào bạn, giảm 50% – bạn ơi")).forced_by == ()
 
 
-def test_separate_accents_are_named_too() -> None:
+def test_combining_accents_are_listed_for_removal() -> None:
     """A text typed on a Mac may hold a bare letter and an accent behind it; removing the accent is the remedy."""
     (accent,) = describe(unicodedata.normalize("NFD", "ạ")).forced_by
 
     assert (accent.name, accent.suggestion) == ("COMBINING DOT BELOW", "")
 
 
-def test_a_character_without_a_name() -> None:
+def test_unnamed_character_is_listed_by_code_point() -> None:
     """Control and private characters have none; their number stands in."""
     assert describe("\ue000").forced_by[0].name == "U+E000"
 
 
-def test_unicode_on_demand() -> None:
+def test_unicode_can_be_forced() -> None:
     """A send with IsUnicode 1 is charged as Unicode even if plain."""
     assert describe("a" * 71, is_unicode=True).segments == 2
     assert describe("a" * 71, is_unicode=True).forced_by == ()
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD", "NFKC", "NFKD"])
-def test_vietnamese_becomes_plain(form: str) -> None:
+def test_vietnamese_diacritics_are_removed_in_every_normalisation_form(form: str) -> None:
     """Every letter with every tone, composed or not."""
     tones = "aàảãáạăằẳẵắặâầẩẫấậeèẻẽéẹêềểễếệiìỉĩíịoòỏõóọôồổỗốộơờởỡớợuùủũúụưừửữứựyỳỷỹýỵ"
     plain = "a" * 18 + "e" * 12 + "i" * 6 + "o" * 18 + "u" * 12 + "y" * 6
@@ -111,19 +111,19 @@ def test_vietnamese_becomes_plain(form: str) -> None:
     assert without_diacritics(unicodedata.normalize(form, "Đường Đặng Văn Đỗ, đồng")) == "Duong Dang Van Do, dong"
 
 
-def test_typography_becomes_plain() -> None:
+def test_typographic_characters_become_plain() -> None:
     """What word processors put in: quotes, dashes, dots, blanks, and signs nobody sees."""
     assert without_diacritics("“Ưu đãi” – ‘50.000₫’…\u00a0\u200bhết") == "\"Uu dai\" - '50.000d'... het"
 
 
 @pytest.mark.parametrize("text", ["한국어", "Привет, йод", "ไทย", "日本語 が", "😀👨‍👩‍👧"])
-def test_other_scripts_stay(text: str) -> None:
+def test_other_scripts_are_unchanged(text: str) -> None:
     """What is not Latin is not ours to change."""
     assert without_diacritics(text) == text
 
 
 @given(any_texts, any_texts)
-def test_a_longer_text_never_costs_less(first: str, second: str) -> None:
+def test_longer_text_never_needs_fewer_segments_or_units(first: str, second: str) -> None:
     """Segments grow with the text, as long as the alphabet stays the same."""
     whole, part = describe(first + second), describe(first)
 
@@ -133,7 +133,7 @@ def test_a_longer_text_never_costs_less(first: str, second: str) -> None:
 
 
 @given(any_texts)
-def test_segments_hold_the_units(text: str) -> None:
+def test_segment_count_fits_the_units(text: str) -> None:
     """Never fewer segments than the units need, and never more than one unit lost in each."""
     found = describe(text)
     lone, each = {"gsm7": (160, 153), "ucs2": (70, 67)}[found.encoding]
@@ -145,7 +145,7 @@ def test_segments_hold_the_units(text: str) -> None:
 
 
 @given(any_texts)
-def test_units_are_those_of_the_encodings(text: str) -> None:
+def test_units_match_the_encoding(text: str) -> None:
     """UCS-2 counts as UTF-16 does; GSM as the sum of its characters."""
     found = describe(text)
 
@@ -157,7 +157,7 @@ def test_units_are_those_of_the_encodings(text: str) -> None:
 
 @pytest.mark.in_turn(every=3)
 @given(st.text())
-def test_plain_twice_is_plain_once(text: str) -> None:
+def test_removing_diacritics_is_idempotent(text: str) -> None:
     """Running it again changes nothing, and it never invents a need for Unicode."""
     once = without_diacritics(text)
 

@@ -38,7 +38,7 @@ EIGHT = 1_711_069_200_000  # 22 March 2024, 8:00 in Vietnam
         (True, None),
     ],
 )
-def test_times(written: object, milliseconds: int | None) -> None:
+def test_time_formats_are_parsed_or_left_unread_when_ambiguous(written: object, milliseconds: int | None) -> None:
     """Without a zone they are Vietnam's."""
     assert wire.as_milliseconds(written) == milliseconds
 
@@ -61,6 +61,6 @@ def test_times(written: object, milliseconds: int | None) -> None:
         ("NaN", None),
     ],
 )
-def test_prices(written: str, price: Decimal | None) -> None:
+def test_price_formats_are_parsed_or_left_unread_when_ambiguous(written: str, price: Decimal | None) -> None:
     """A single comma may part thousands or decimals."""
     assert wire.as_price(written) == price

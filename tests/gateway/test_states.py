@@ -31,7 +31,7 @@ FAILED, REJECTED, UNDOCUMENTED = DeliveryState.FAILED, DeliveryState.REJECTED, D
         (None, (UNDOCUMENTED,) * 5),
     ],
 )
-def test_the_state_of_a_row(send_status: Any, by_result: tuple[DeliveryState, ...]) -> None:
+def test_row_state_depends_on_send_status_and_result(send_status: Any, by_result: tuple[DeliveryState, ...]) -> None:
     """5 is not success and 0 is not failure: the pair decides."""
     assert tuple(state_of_row(send_status, result) for result in (1, 0, 2, None, 9)) == by_result
 
@@ -58,7 +58,7 @@ def test_the_state_of_a_row(send_status: Any, by_result: tuple[DeliveryState, ..
         (("5x", 1, 1, 0), UNDOCUMENTED),
     ],
 )
-def test_the_state_of_totals(totals: Any, state: DeliveryState) -> None:
+def test_totals_state_depends_on_status_and_counts(totals: Any, state: DeliveryState) -> None:
     """Final when everybody is accounted for; delivered when nobody failed."""
     assert state_of_totals(*totals) is state
 
@@ -68,7 +68,7 @@ def test_the_state_of_totals(totals: Any, state: DeliveryState) -> None:
     status=st.none() | st.integers(-1, 9) | st.text(max_size=3),
     counts=st.lists(st.none() | st.integers(0, 4), min_size=3, max_size=3),
 )
-def test_nothing_is_delivered_that_is_not_accounted_for(status: Any, counts: list[int | None]) -> None:
+def test_delivered_and_failed_require_status_5_and_full_counts(status: Any, counts: list[int | None]) -> None:
     """Delivered and failed need status 5 and full counts."""
     state = state_of_totals(status, *counts)
     if state in (DELIVERED, FAILED):
@@ -78,6 +78,6 @@ def test_nothing_is_delivered_that_is_not_accounted_for(status: Any, counts: lis
         assert (state is DELIVERED) == (failed == 0)
 
 
-def test_what_is_final() -> None:
+def test_final_states_are_delivered_failed_and_rejected() -> None:
     """Three states are; the others may still change."""
     assert {state for state in DeliveryState if state.is_final} == {DELIVERED, FAILED, REJECTED}

@@ -69,7 +69,7 @@ def arrivals(gateway: Emulator, function: str) -> list[float]:
 
 
 @pytest.mark.in_turn(every=3)
-def test_threads_keep_the_rate_together(gateway: Emulator, make_client: MakeClient) -> None:
+def test_threads_together_respect_the_rate_limit(gateway: Emulator, make_client: MakeClient) -> None:
     """No second has more requests than allowed, however many threads want to."""
     client, moments = make_client(throttle=20), arrivals(gateway, "send_customer_care_sms")
     started = time.monotonic()
@@ -82,7 +82,7 @@ def test_threads_keep_the_rate_together(gateway: Emulator, make_client: MakeClie
         assert moment - started >= place // 20 - MILLISECOND
 
 
-def test_clients_share_a_throttle(gateway: Emulator, make_client: MakeClient) -> None:
+def test_clients_with_a_shared_throttle_respect_one_limit(gateway: Emulator, make_client: MakeClient) -> None:
     """Two clients, one limit."""
     shared = PyrateThrottle.per_second(20)
     clients = [make_client(throttle=shared), make_client(throttle=shared)]
@@ -95,7 +95,7 @@ def test_clients_share_a_throttle(gateway: Emulator, make_client: MakeClient) ->
     assert gateway.message_count == 41
 
 
-def test_the_documented_limit_of_a_function_is_kept_by_itself(client: EsmsClient, gateway: Emulator) -> None:
+def test_documented_rate_limit_of_a_function_is_respected_by_default(client: EsmsClient, gateway: Emulator) -> None:
     """get_callback_data takes 20 a second, and is asked for 200 ids at a time."""
     moments = arrivals(gateway, "get_callback_data")
     started = time.monotonic()
@@ -104,7 +104,7 @@ def test_the_documented_limit_of_a_function_is_kept_by_itself(client: EsmsClient
     assert max(moments) - started >= 1 - MILLISECOND
 
 
-def test_every_attempt_takes_leave(gateway: Emulator, make_client: MakeClient) -> None:
+def test_every_attempt_acquires_the_throttle(gateway: Emulator, make_client: MakeClient) -> None:
     """Repeats count too, and the call that asks for the gateway's time before them."""
 
     class Counting:
@@ -123,9 +123,7 @@ def test_every_attempt_takes_leave(gateway: Emulator, make_client: MakeClient) -
     assert (gateway.call_count("send_customer_care_sms"), gateway.call_count("get_balance")) == (3, 1)
 
 
-def test_a_limit_that_is_kept_by_a_server_that_is_down_means_not_sent(
-    gateway: Emulator, make_client: MakeClient
-) -> None:
+def test_unavailable_shared_throttle_means_not_sent(gateway: Emulator, make_client: MakeClient) -> None:
     """It is asked again as often as the gateway would be, and its error is not shown: it may quote a password."""
 
     class Shared:
@@ -148,13 +146,13 @@ def test_a_limit_that_is_kept_by_a_server_that_is_down_means_not_sent(
 
 
 @pytest.mark.parametrize("rate", [0, -1, float("nan"), float("inf"), True, "20", object(), 1e-9])
-def test_a_rate_that_means_nothing_is_refused(rate: Any) -> None:
+def test_invalid_rate_is_rejected(rate: Any) -> None:
     """One line when the client is made."""
     with pytest.raises(ConfigurationError):
         as_throttle(rate)
 
 
-def test_a_rate_limit_of_the_gateway_is_waited_out(make_client: MakeClient) -> None:
+def test_gateway_rate_limit_is_retried_until_all_are_sent_once(make_client: MakeClient) -> None:
     """The emulator refuses the sixth call of a second with 160; patience brings all of them through, once."""
     gateway = Emulator(EmulatorConfig(max_requests_per_second=5))
     retries = RetryPolicy(attempts=20, first_wait_seconds=0.3, max_wait_seconds=0.6, budget_seconds=20)
@@ -167,7 +165,7 @@ def test_a_rate_limit_of_the_gateway_is_waited_out(make_client: MakeClient) -> N
     assert sorted(gateway.deliveries_by_phone().values()) == [1] * 12
 
 
-def test_a_rate_limit_that_lasts_is_an_error_to_come_back_with(gateway: Emulator, client: EsmsClient) -> None:
+def test_persistent_rate_limit_raises_a_retryable_error(gateway: Emulator, client: EsmsClient) -> None:
     """Retryable, and nothing was sent."""
     gateway.faults.add("send_customer_care_sms", code("160"))
     with pytest.raises(RateLimitedError) as caught:
@@ -180,7 +178,7 @@ def test_a_rate_limit_that_lasts_is_an_error_to_come_back_with(gateway: Emulator
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("refusal", ["101", "103", "140"])
-def test_no_thread_goes_on_hammering_a_refused_account(gateway: Emulator, client: EsmsClient, refusal: str) -> None:
+def test_account_refusal_stops_all_threads(gateway: Emulator, client: EsmsClient, refusal: str) -> None:
     """After the first refusal at most the calls that were under way arrive; everyone else is told why."""
     gateway.faults.add("send_customer_care_sms", code(refusal), predicate=lambda call: call.number > 20)
 
@@ -194,7 +192,7 @@ def test_no_thread_goes_on_hammering_a_refused_account(gateway: Emulator, client
     assert sum(one.attempts == 0 for one in refused) >= 280 - 16
 
 
-def test_threads_that_wait_for_the_throttle_are_stopped_too(gateway: Emulator, make_client: MakeClient) -> None:
+def test_account_refusal_stops_threads_waiting_for_the_throttle(gateway: Emulator, make_client: MakeClient) -> None:
     """The stop is looked at after the wait."""
     client = make_client(throttle=10)
     gateway.faults.add("send_customer_care_sms", code("101"))
@@ -202,7 +200,7 @@ def test_threads_that_wait_for_the_throttle_are_stopped_too(gateway: Emulator, m
     assert gateway.call_count("send_customer_care_sms") <= 10
 
 
-def test_resume_lets_calls_through_again(gateway: Emulator, client: EsmsClient) -> None:
+def test_resume_allows_calls_after_a_balance_refusal(gateway: Emulator, client: EsmsClient) -> None:
     """Topped up, the same client goes on."""
     gateway.set_balance(0)
     for _ in range(3):
@@ -218,7 +216,7 @@ def test_resume_lets_calls_through_again(gateway: Emulator, client: EsmsClient) 
     assert (gateway.call_count("send_customer_care_sms"), gateway.message_count) == (2, 1)
 
 
-def test_reads_go_on_without_money(gateway: Emulator, client: EsmsClient) -> None:
+def test_reads_continue_after_a_balance_refusal(gateway: Emulator, client: EsmsClient) -> None:
     """103 stops sends; balance and sent data are still read."""
     gateway.set_balance(0)
     with pytest.raises(BalanceError):
@@ -228,7 +226,7 @@ def test_reads_go_on_without_money(gateway: Emulator, client: EsmsClient) -> Non
 
 
 @pytest.mark.parametrize("refusal", ["101", "140"])
-def test_reads_stop_when_keys_or_address_are_refused(gateway: Emulator, client: EsmsClient, refusal: str) -> None:
+def test_reads_stop_after_a_key_or_address_refusal(gateway: Emulator, client: EsmsClient, refusal: str) -> None:
     """They would be refused too."""
     gateway.faults.add("get_balance", code(refusal))
     for _ in range(3):
@@ -239,7 +237,7 @@ def test_reads_stop_when_keys_or_address_are_refused(gateway: Emulator, client: 
     assert (gateway.call_count("get_balance"), gateway.call_count("get_sms_sent_data")) == (1, 0)
 
 
-def test_refused_keys_stop_reads_although_money_ran_out_before(gateway: Emulator, client: EsmsClient) -> None:
+def test_key_refusal_stops_reads_after_an_earlier_balance_refusal(gateway: Emulator, client: EsmsClient) -> None:
     """The stop for 103 does not hide the stricter one."""
     gateway.set_balance(0)
     with pytest.raises(BalanceError):
@@ -253,7 +251,7 @@ def test_refused_keys_stop_reads_although_money_ran_out_before(gateway: Emulator
     assert gateway.call_count("get_balance") == 1
 
 
-def test_another_client_is_not_stopped(gateway: Emulator, make_client: MakeClient) -> None:
+def test_account_refusal_does_not_stop_another_client(gateway: Emulator, make_client: MakeClient) -> None:
     """The stop belongs to one client, not to the process."""
     gateway.faults.add("send_customer_care_sms", code("101"), next_calls=1)
     with pytest.raises(AuthenticationError):
@@ -262,7 +260,7 @@ def test_another_client_is_not_stopped(gateway: Emulator, make_client: MakeClien
     assert gateway.message_count == 1
 
 
-def test_a_refused_recipient_stops_nobody(gateway: Emulator, client: EsmsClient) -> None:
+def test_refused_recipient_does_not_stop_other_sends(gateway: Emulator, client: EsmsClient) -> None:
     """99 is about one number."""
     gateway.block_phone("0901000000")
     results = in_threads(4, lambda number: send_number(client, number), 20)
@@ -274,7 +272,9 @@ def test_a_refused_recipient_stops_nobody(gateway: Emulator, client: EsmsClient)
 
 
 @pytest.mark.in_turn(every=3)
-def test_thirty_two_threads_send_five_hundred_once(gateway: Emulator, make_client: MakeClient) -> None:
+def test_thirty_two_threads_send_500_messages_once_despite_lost_answers(
+    gateway: Emulator, make_client: MakeClient
+) -> None:
     """With every seventh answer lost."""
     client = make_client(max_connections=32)
     gateway.faults.add("send_customer_care_sms", drop_after(), every=7)
@@ -287,7 +287,7 @@ def test_thirty_two_threads_send_five_hundred_once(gateway: Emulator, make_clien
     assert set(gateway.deliveries_by_phone().values()) == {1}
 
 
-def test_threads_that_send_the_same_message_send_it_once(gateway: Emulator, client: EsmsClient) -> None:
+def test_threads_with_the_same_request_id_send_one_message(gateway: Emulator, client: EsmsClient) -> None:
     """One request id, sixteen threads: one message, everyone is told that it is out."""
     results = in_threads(
         16, lambda _: client.send_customer_care_sms("0901888484", "x", DEMO_BRANDNAME, request_id="a"), 64
@@ -296,7 +296,7 @@ def test_threads_that_send_the_same_message_send_it_once(gateway: Emulator, clie
     assert gateway.deliveries_by_phone() == {"0901888484": 1}
 
 
-def test_no_more_sockets_than_allowed(make_client: MakeClient) -> None:
+def test_max_connections_limits_the_open_sockets(make_client: MakeClient) -> None:
     """Sixteen threads, three sockets, all calls get through."""
     body = b'{"CodeResult":"100","SMSID":"id"}'
     keep_alive = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
@@ -307,7 +307,7 @@ def test_no_more_sockets_than_allowed(make_client: MakeClient) -> None:
         assert (server.connections <= 3, len(server.requests)) == (True, 120)
 
 
-def test_an_answer_that_came_is_kept_however_long_the_queue_was(
+def test_answer_is_kept_after_a_long_wait_for_a_connection(
     gateway: Emulator, server: EmulatorServer, make_client: MakeClient
 ) -> None:
     """Waiting for a free socket uses up the seconds of an attempt, but no answer that arrived is thrown away."""
@@ -318,7 +318,7 @@ def test_an_answer_that_came_is_kept_however_long_the_queue_was(
     assert not [one for one in results if isinstance(one, EsmsError) or one.duplicate]
 
 
-def test_bulk_calls_of_many_threads_do_not_mix(gateway: Emulator, client: EsmsClient) -> None:
+def test_concurrent_bulk_calls_return_their_own_rows(gateway: Emulator, client: EsmsClient) -> None:
     """Each gets the outcomes of its own recipients."""
 
     def send(number: int) -> list[str]:
@@ -331,7 +331,7 @@ def test_bulk_calls_of_many_threads_do_not_mix(gateway: Emulator, client: EsmsCl
     assert len(set(phones)) == len(phones) == gateway.message_count == 400
 
 
-def test_a_closed_client_that_is_used_again_still_sends_once(gateway: Emulator, client: EsmsClient) -> None:
+def test_closed_client_can_send_again(gateway: Emulator, client: EsmsClient) -> None:
     """Closing gives sockets back, no more."""
     client.close()
     send_customer_care_sms(client)

@@ -40,7 +40,7 @@ NEW_YEAR = pendulum.datetime(2026, 12, 31, 17, 0, tz="UTC")
         ("2026-11-21T08:30+09:00", LEAP_DAY, "2026-11-21T06:30:00+07:00"),
     ],
 )
-def test_a_time_is_what_people_in_vietnam_mean(text: str, now: pendulum.DateTime, meant: str) -> None:
+def test_time_expressions_are_read_in_vietnam_time(text: str, now: pendulum.DateTime, meant: str) -> None:
     """Whatever zone the time of asking comes in."""
     for zone in ("UTC", "America/New_York", "Asia/Ho_Chi_Minh"):
         found = read_time(text, "--from", now=now.in_timezone(zone))
@@ -53,7 +53,7 @@ def test_a_time_is_what_people_in_vietnam_mean(text: str, now: pendulum.DateTime
      "today8:30", "now 08:30", "-2h 08:30", "14/05/2024", "2026-02-29", "2026-11-21 08:30 or so", "20261121",
      "2026-W47", "08:30"],
 )  # fmt: skip
-def test_what_is_no_time_is_told_in_one_line(text: str) -> None:
+def test_invalid_time_gives_one_line_error_in_both_languages(text: str) -> None:
     """With its option, and with what can be given; in Vietnamese where that is asked for."""
     with pytest.raises(InvalidRequestError) as error:
         read_time(text, "--from", now=LEAP_DAY)
@@ -65,7 +65,7 @@ def test_what_is_no_time_is_told_in_one_line(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["0001-01-01", "9999-12-31", "-99999w", "-99999d", "-999999h", "1969-12-31"])
-def test_a_year_without_messages_is_out_of_range(text: str) -> None:
+def test_implausible_years_are_out_of_range(text: str) -> None:
     with pytest.raises(InvalidRequestError, match=r"^start '.*' is out of range"):
         read_time(text, "start", now=LEAP_DAY)
     with pytest.raises(InvalidRequestError, match="nằm ngoài"):
@@ -73,7 +73,7 @@ def test_a_year_without_messages_is_out_of_range(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["today", "-7d", "+1d", "2026-11-21"])
-def test_nobody_means_to_send_at_midnight(text: str) -> None:
+def test_send_time_requires_an_hour(text: str) -> None:
     """A day is no time of sending; with an hour it is."""
     with pytest.raises(InvalidRequestError, match="is not a valid time"):
         read_time(text, "--at", now=LEAP_DAY, whole_days=False)
@@ -81,14 +81,14 @@ def test_nobody_means_to_send_at_midnight(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["2026-11-21", "2026-11-21 08:30", "2026-11-21T08:30", "2026-11-40"])
-def test_where_a_template_may_come_from_elsewhere_a_zone_is_needed(text: str) -> None:
+def test_absolute_time_requires_a_zone_when_needs_zone_is_set(text: str) -> None:
     """Words are Vietnam's everywhere."""
     with pytest.raises(InvalidRequestError, match=r"is not a valid time with a zone\. Give 2026-11-21T08:30:00"):
         read_time(text, "start", now=LEAP_DAY, needs_zone=True)
     assert read_time("today", "start", now=LEAP_DAY, needs_zone=True) == LEAP_DAY.start_of("day")
 
 
-def test_without_a_time_of_asking_it_is_the_clock_s(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_relative_time_defaults_to_the_machine_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine_clock, "source", lambda: LEAP_DAY)
     assert read_time("yesterday", "--from") == LEAP_DAY.start_of("day").subtract(days=1)
     assert machine_clock.now() == LEAP_DAY

@@ -48,7 +48,7 @@ def table(*rows: Any) -> list[dict[str, Any]]:
         (BILL, [ZaloButton("Xem", "oa.query.show", {"url": "x"})], "needs as payload one text such as #eSMS"),
     ],
 )
-def test_a_mistake_in_a_transaction_is_one_line(
+def test_invalid_transaction_payload_gives_one_line_error(
     make_client: Callable[..., EsmsClient], gateway: Emulator, elements: Any, buttons: Any, words: str
 ) -> None:
     """Of elements and of buttons."""
@@ -60,7 +60,7 @@ def test_a_mistake_in_a_transaction_is_one_line(
 
 
 @pytest.mark.parametrize(("buttons", "words"), [((), "buttons is empty"), (5, "buttons takes a list")])
-def test_a_text_with_buttons_has_some(
+def test_buttons_message_requires_a_list_with_buttons(
     make_client: Callable[..., EsmsClient], gateway: Emulator, buttons: Any, words: str
 ) -> None:
     """Or it is a text alone, of another function."""

@@ -16,7 +16,7 @@ from esms_connectors.gateway.errors import EsmsError
 from esms_connectors.warehouse.arrow_memory import system_allocator
 
 
-def test_loads_that_overlap_give_it_back_when_the_last_ends() -> None:
+def test_overlapping_loads_restore_the_allocator_when_the_last_ends() -> None:
     before = pa.default_memory_pool().backend_name
     first, second = system_allocator(), system_allocator()
     first.__enter__()
@@ -28,7 +28,7 @@ def test_loads_that_overlap_give_it_back_when_the_last_ends() -> None:
 
 
 @pytest.mark.in_turn(every=3)
-def test_the_command_line_takes_the_system_s_allocator_for_all_of_arrow() -> None:
+def test_command_line_uses_the_system_allocator_for_arrow() -> None:
     program = (
         "import sys\nfrom esms_connectors.cli import main\nsys.argv = ['esms', '--version']\n"
         "try: main()\nexcept SystemExit: pass\n"
@@ -40,7 +40,7 @@ def test_the_command_line_takes_the_system_s_allocator_for_all_of_arrow() -> Non
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("fails", [False, True])
-def test_a_load_uses_the_system_s_allocator_and_gives_the_other_back(
+def test_load_uses_the_system_allocator_and_restores_the_previous_one(
     gateway: Emulator, make_place: Callable[[str], Place], load: Load, fails: bool
 ) -> None:
     before, seen = pa.default_memory_pool().backend_name, set()

@@ -67,7 +67,7 @@ def same_rows_for_every_type(gateway: Emulator, *, named_as_asked: bool) -> None
 
 
 @pytest.mark.parametrize("answer", ["nothing", "refused"])
-def test_days_older_than_the_gateway_lists_are_not_days_without_messages(
+def test_days_beyond_gateway_retention_are_reported_as_not_available(
     gateway: Emulator, duckdb_only: Place, load: Load, answer: Any
 ) -> None:
     """It keeps rows for twenty days: older days list nothing, and no other answer shows that they had rows."""
@@ -86,7 +86,7 @@ def test_days_older_than_the_gateway_lists_are_not_days_without_messages(
     assert "unavailable" in {note.name for note in report.notes if note.warning}
 
 
-def test_an_invoice_that_agrees_settles_the_doubt(gateway: Emulator, duckdb_only: Place, load: Load) -> None:
+def test_matching_invoice_resolves_the_statement_doubt(gateway: Emulator, duckdb_only: Place, load: Load) -> None:
     gateway.insert_message(DAY.subtract(days=9), send_status=5, send_result=1)
     load(duckdb_only, DAY.subtract(days=20), NEXT)
     [row] = rows_at(gateway).values()
@@ -100,7 +100,9 @@ def test_an_invoice_that_agrees_settles_the_doubt(gateway: Emulator, duckdb_only
 
 
 @pytest.mark.in_turn
-def test_rows_that_leave_are_noticed_in_every_kind_of_place(gateway: Emulator, place: Place, load: Load) -> None:
+def test_rows_removed_by_the_gateway_are_reported_as_shrunk_windows(
+    gateway: Emulator, place: Place, load: Load
+) -> None:
     gateway.populate(20, start=DAY.add(hours=1), end=NEXT.subtract(hours=1), sms_type=2)
     load(place)
     gateway.quirks.retention_days = 0
@@ -114,7 +116,9 @@ def test_rows_that_leave_are_noticed_in_every_kind_of_place(gateway: Emulator, p
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("named_as_asked", [False, True])
-def test_a_gateway_that_ignores_the_type(gateway: Emulator, place: Place, load: Load, named_as_asked: bool) -> None:
+def test_duplicates_from_a_gateway_ignoring_the_type_are_merged_or_reported(
+    gateway: Emulator, place: Place, load: Load, named_as_asked: bool
+) -> None:
     """Stored once where rows name their own type and the place has one table; else it is said that they are double."""
     for sms_type in TYPES:
         gateway.populate(5, start=DAY.add(hours=1), end=NEXT.subtract(hours=1), sms_type=sms_type)
@@ -135,7 +139,7 @@ def test_a_gateway_that_ignores_the_type(gateway: Emulator, place: Place, load: 
 # --- counts that lie -------------------------------------------------------------------------------------------------
 
 
-def test_late_rows_behind_a_full_page_whose_count_is_that_of_the_page(
+def test_comparison_detects_late_rows_when_the_count_covers_only_the_page(
     gateway: Emulator, duckdb_only: Place, load: Load, compare: Any
 ) -> None:
     """500 rows were all; now there are 800, and the first page says 500 again."""
@@ -149,7 +153,7 @@ def test_late_rows_behind_a_full_page_whose_count_is_that_of_the_page(
 
 
 @pytest.mark.in_turn
-def test_what_only_counts_pages_is_compared_by_all_of_its_pages(
+def test_comparison_reads_all_pages_when_the_count_covers_only_the_page(
     gateway: Emulator, duckdb_only: Place, load: Load, compare: Any
 ) -> None:
     gateway.quirks.count_total = "page"
@@ -160,7 +164,7 @@ def test_what_only_counts_pages_is_compared_by_all_of_its_pages(
     assert [one.is_same for one in compare(duckdb_only)] == [False]
 
 
-def test_what_is_compared_by_number_only_is_said(
+def test_comparison_by_row_count_only_is_reported(
     gateway: Emulator, duckdb_only: Place, load: Load, compare: Any
 ) -> None:
     gateway.populate(600, start=DAY.add(hours=1), end=NEXT.subtract(hours=1), sms_type=2)
@@ -202,14 +206,14 @@ def test_rows_that_were_removed_are_not_taken_for_loaded(
 # --- nothing loaded --------------------------------------------------------------------------------------------------
 
 
-def test_what_was_never_loaded_is_not_complete(gateway: Emulator, duckdb_only: Place, load: Load) -> None:
+def test_coverage_without_any_load_is_incomplete(gateway: Emulator, duckdb_only: Place, load: Load) -> None:
     """A wrong address, or a type that no pull asks for."""
     assert [one.complete for one in covered(duckdb_only)] == [False, False]
     load(duckdb_only)
     assert [one.complete for one in covered(duckdb_only)] == [True, False]
 
 
-def test_finding_nothing_names_a_warehouse_that_lacks_days(gateway: Emulator, duckdb_only: Place, load: Load) -> None:
+def test_search_without_results_reports_missing_days(gateway: Emulator, duckdb_only: Place, load: Load) -> None:
     gateway.populate(3, start=DAY.add(hours=1), end=NEXT.subtract(hours=1), sms_type=2)
     load(duckdb_only)
 

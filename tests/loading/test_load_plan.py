@@ -42,7 +42,7 @@ def fill(gateway: Emulator, first: pendulum.DateTime, count: int) -> None:
 
 
 @pytest.mark.in_turn
-def test_where_nothing_was_loaded_yet_it_is_the_last_whole_day(
+def test_first_load_without_dates_covers_the_last_whole_day(
     gateway: Emulator, place: Place, load: Load, plan: Any
 ) -> None:
     fill(gateway, DAY.subtract(days=2), 4)
@@ -52,7 +52,7 @@ def test_where_nothing_was_loaded_yet_it_is_the_last_whole_day(
 
 
 @pytest.mark.in_turn
-def test_missed_days_are_loaded_with_the_next_one_and_told_of(
+def test_missed_days_are_loaded_by_the_next_run_and_reported(
     gateway: Emulator, place: Place, load: Load, plan: Any
 ) -> None:
     """Loaded on the 15th, then nothing ran until the 18th."""
@@ -72,7 +72,7 @@ def test_missed_days_are_loaded_with_the_next_one_and_told_of(
 
 
 @pytest.mark.in_turn
-def test_a_day_missed_between_loaded_ones_is_a_gap(
+def test_day_missing_between_loaded_days_is_planned(
     gateway: Emulator, duckdb_only: Place, load: Load, plan: Any
 ) -> None:
     fill(gateway, DAY.subtract(days=3), 4)
@@ -84,9 +84,7 @@ def test_a_day_missed_between_loaded_ones_is_a_gap(
 
 
 @pytest.mark.in_turn
-def test_a_late_run_loads_up_to_the_day_it_was_scheduled_for(
-    gateway: Emulator, duckdb_only: Place, load: Load, plan: Any
-) -> None:
+def test_late_run_loads_up_to_its_scheduled_day(gateway: Emulator, duckdb_only: Place, load: Load, plan: Any) -> None:
     """Three runs that waited for a worker, taking place together: each loads its own day."""
     fill(gateway, DAY, 4)
     load(duckdb_only)
@@ -99,7 +97,7 @@ def test_a_late_run_loads_up_to_the_day_it_was_scheduled_for(
 
 
 @pytest.mark.in_turn(every=3)
-def test_days_before_the_first_window_are_loaded_by_the_runs_they_are_due_in(
+def test_days_before_the_first_window_are_loaded_by_their_scheduled_runs(
     gateway: Emulator, duckdb_only: Place, load: Load, plan: Any
 ) -> None:
     """A campaign's rows were loaded, then a schedule catches up with a week, its runs in any order."""
@@ -116,7 +114,7 @@ def test_days_before_the_first_window_are_loaded_by_the_runs_they_are_due_in(
 
 
 @pytest.mark.in_turn
-def test_the_present_day_is_left_to_the_next_run_and_its_beginning_is_read_again(
+def test_current_day_is_left_to_the_next_run_and_reread_as_a_whole(
     gateway: Emulator, duckdb_only: Place, load: Load, plan: Any
 ) -> None:
     """Somebody pulled today's rows until noon: the day is still to be loaded as a whole tomorrow."""
@@ -130,7 +128,7 @@ def test_the_present_day_is_left_to_the_next_run_and_its_beginning_is_read_again
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_window_that_was_asked_for_and_never_read_is_missing(
+def test_window_requested_but_never_read_is_planned_again(
     gateway: Emulator, duckdb_only: Place, load: Load, plan: Any
 ) -> None:
     fill(gateway, DAY.subtract(days=1), 2)
@@ -142,7 +140,9 @@ def test_a_window_that_was_asked_for_and_never_read_is_missing(
 
 
 @pytest.mark.in_turn
-def test_each_type_goes_on_where_it_ended_itself(gateway: Emulator, duckdb_only: Place, load: Load, plan: Any) -> None:
+def test_each_type_is_planned_from_its_own_last_load(
+    gateway: Emulator, duckdb_only: Place, load: Load, plan: Any
+) -> None:
     load(duckdb_only, DAY.subtract(days=1), NEXT, sms_types=[2])
     load(duckdb_only, DAY.subtract(days=2), DAY, sms_types=[25])
     planned = plan(duckdb_only, sms_types=[1, 2, 25])
@@ -153,7 +153,7 @@ def test_each_type_goes_on_where_it_ended_itself(gateway: Emulator, duckdb_only:
 
 
 @pytest.mark.in_turn(every=3)
-def test_missed_days_are_bounded_and_what_lies_before_is_told_of(
+def test_missed_days_are_limited_and_older_gaps_are_reported(
     gateway: Emulator, duckdb_only: Place, load: Load, plan: Any
 ) -> None:
     load(duckdb_only)
@@ -168,7 +168,7 @@ def test_missed_days_are_bounded_and_what_lies_before_is_told_of(
 
 
 @pytest.mark.in_turn(every=3)
-def test_what_is_missing_is_known_when_all_that_was_loaded_is_forgotten(
+def test_missing_days_are_planned_after_all_loads_were_forgotten(
     gateway: Emulator, duckdb_only: Place, load: Load, plan: Any
 ) -> None:
     """Nothing ran for forty days, and then the command that forgets ran first."""
@@ -180,7 +180,7 @@ def test_what_is_missing_is_known_when_all_that_was_loaded_is_forgotten(
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_span_is_loaded_as_it_is_asked_for(gateway: Emulator, duckdb_only: Place, load: Load, plan: Any) -> None:
+def test_explicit_span_is_planned_as_given(gateway: Emulator, duckdb_only: Place, load: Load, plan: Any) -> None:
     """Whatever was loaded before, and without a word."""
     load(duckdb_only)
     planned = plan(duckdb_only, start=DAY, end=NEXT)
@@ -190,7 +190,7 @@ def test_a_span_is_loaded_as_it_is_asked_for(gateway: Emulator, duckdb_only: Pla
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("date", ["exact", "missing"])
-def test_a_reading_from_the_future_closes_nothing(
+def test_load_with_a_clock_ahead_does_not_close_windows(
     gateway: Emulator, duckdb_only: Place, load: Load, plan: Any, date: Any
 ) -> None:
     """
@@ -220,14 +220,14 @@ def test_a_reading_from_the_future_closes_nothing(
         ({"scheduled": datetime(2024, 5, 14)}, "with a zone"),
     ],
 )
-def test_bad_arguments_are_one_line(duckdb_only: Place, plan: Any, settings: Any, says: str) -> None:
+def test_invalid_plan_arguments_give_one_line_error(duckdb_only: Place, plan: Any, settings: Any, says: str) -> None:
     with pytest.raises(InvalidRequestError, match=says) as failure:
         plan(duckdb_only, **settings)
     assert "\n" not in str(failure.value)
 
 
 @pytest.mark.in_turn
-def test_old_windows_are_not_followed_up_for_ever(gateway: Emulator, duckdb_only: Place, load: Load, plan: Any) -> None:
+def test_follow_up_ends_at_the_maximum_age(gateway: Emulator, duckdb_only: Place, load: Load, plan: Any) -> None:
     gateway.insert_message(DAY.add(hours=5), send_status=7, send_result=2)
     load(duckdb_only)
     gateway.advance(days=2)
@@ -237,7 +237,9 @@ def test_old_windows_are_not_followed_up_for_ever(gateway: Emulator, duckdb_only
 
 
 @pytest.mark.in_turn
-def test_a_backfill_leaves_other_windows_alone(gateway: Emulator, duckdb_only: Place, load: Load, plan: Any) -> None:
+def test_backfill_does_not_follow_up_other_windows_by_default(
+    gateway: Emulator, duckdb_only: Place, load: Load, plan: Any
+) -> None:
     """Today's beginning was loaded, and a day before has an open row: only the run of the latest day reads them."""
     gateway.insert_message(DAY.subtract(hours=1), send_status=7, send_result=2)
     load(duckdb_only, DAY.subtract(days=1), None)

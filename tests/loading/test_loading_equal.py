@@ -16,7 +16,7 @@ FAILED, DELIVERED, SENT = (5, 0), (5, 1), (5, 2)
 
 
 @pytest.mark.in_turn
-def test_everything_at_once_and_the_table_equals_the_gateway(gateway: Emulator, place: Place, load: Load) -> None:
+def test_table_equals_the_gateway_under_all_disturbances_combined(gateway: Emulator, place: Place, load: Load) -> None:
     """Rows inserted and changed, slow answers, every seventh a failure, shuffled pages, other spellings."""
     gateway.populate(3_100, start=DAY, end=NEXT)
     spoil(gateway, status=FAILED)
@@ -32,7 +32,7 @@ def test_everything_at_once_and_the_table_equals_the_gateway(gateway: Emulator, 
 
 
 @pytest.mark.in_turn
-def test_a_quiet_day_needs_no_second_look(gateway: Emulator, place: Place, load: Load) -> None:
+def test_undisturbed_day_is_complete_after_one_load(gateway: Emulator, place: Place, load: Load) -> None:
     gateway.populate(1_234, start=DAY, end=NEXT)
     summary = load(place)
     assert place.messages() == rows_at(gateway)
@@ -42,7 +42,7 @@ def test_a_quiet_day_needs_no_second_look(gateway: Emulator, place: Place, load:
 
 
 @pytest.mark.in_turn
-def test_loading_again_changes_what_changed_and_notes_it(gateway: Emulator, place: Place, load: Load) -> None:
+def test_reload_updates_changed_rows_and_records_status_history(gateway: Emulator, place: Place, load: Load) -> None:
     """57 statuses and one price: 58 rows change, 57 lines are written."""
     gateway.populate(1_000, start=DAY, end=NEXT)
     load(place)
@@ -67,7 +67,7 @@ def test_loading_again_changes_what_changed_and_notes_it(gateway: Emulator, plac
 
 
 @pytest.mark.in_turn
-def test_all_types_and_every_row_of_the_shared_midnight(gateway: Emulator, place: Place, load: Load) -> None:
+def test_rows_around_midnight_are_loaded_once_for_all_types(gateway: Emulator, place: Place, load: Load) -> None:
     """Two days, all types, rows in the seconds around each edge: none lost, none twice."""
     sms_types = ALL_SMS_TYPES if place.kind == "duckdb" else (2, 25)
     for sms_type in sms_types:
@@ -91,7 +91,7 @@ def test_all_types_and_every_row_of_the_shared_midnight(gateway: Emulator, place
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize(("threads", "order"), [(1, "oldest_first"), (2, "shuffled"), (16, "newest_first")])
-def test_any_number_of_threads_and_any_order(
+def test_table_equals_the_gateway_for_any_thread_count_and_page_order(
     gateway: Emulator, duckdb_only: Place, load: Load, threads: int, order: Any
 ) -> None:
     gateway.populate(2_600, start=DAY, end=NEXT)
@@ -105,7 +105,7 @@ def test_any_number_of_threads_and_any_order(
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("how", ["caps pages at 100", "repeats its last page", "counts late"])
-def test_a_gateway_with_ways_of_its_own(
+def test_table_equals_the_gateway_despite_paging_quirks(
     gateway: Emulator, duckdb_only: Place, load: Load, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fewer rows a page than asked for, the last page for any page beyond the end, a count that is a cached one."""
@@ -133,7 +133,7 @@ def test_a_gateway_with_ways_of_its_own(
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_span_of_the_future_is_empty_and_stays_worth_a_look(gateway: Emulator, place: Place, load: Load) -> None:
+def test_future_span_is_empty_and_stays_open(gateway: Emulator, place: Place, load: Load) -> None:
     summary = load(place, DAY.add(days=10), DAY.add(days=11))
     assert (summary.windows, summary.rows) == (1, 0)
     [line] = place.loads()
@@ -141,7 +141,7 @@ def test_a_span_of_the_future_is_empty_and_stays_worth_a_look(gateway: Emulator,
 
 
 @pytest.mark.in_turn
-def test_two_pulls_of_one_span_at_once(gateway: Emulator, pull: Puller) -> None:
+def test_two_concurrent_pulls_of_one_span_store_each_row_once(gateway: Emulator, pull: Puller) -> None:
     """Two processes, one place: no error, and each row once."""
     gateway.populate(2_400, start=DAY, end=NEXT.add(days=1))
     span = ("--from", "2024-05-14", "--to", "2024-05-16", "--types", "2,25")

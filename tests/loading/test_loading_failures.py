@@ -33,7 +33,7 @@ def end_connections(postgres: PostgresServer, place: Place) -> None:
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_connection_lost_in_the_middle_of_a_merge(
+def test_connection_lost_during_merge_rolls_back_and_rerun_succeeds(
     gateway: Emulator, postgres: PostgresServer, in_postgresql: Place, load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for day in (DAY.subtract(days=1), DAY):
@@ -59,7 +59,7 @@ def test_a_connection_lost_in_the_middle_of_a_merge(
     assert in_postgresql.messages() == rows_at(gateway)
 
 
-def test_a_connection_lost_between_two_windows_is_not_even_noticed(
+def test_connection_lost_between_windows_is_reopened_transparently(
     gateway: Emulator, postgres: PostgresServer, in_postgresql: Place, load: Load
 ) -> None:
     gateway.populate(1_000, start=DAY.subtract(days=2), end=NEXT)
@@ -73,7 +73,7 @@ def test_a_connection_lost_between_two_windows_is_not_even_noticed(
 
 
 @pytest.mark.in_turn
-def test_a_full_folder_for_what_waits(
+def test_full_temporary_folder_keeps_loaded_windows_and_rerun_resumes(
     gateway: Emulator, esms: Esms, server: EmulatorServer, in_postgresql: Place
 ) -> None:
     """The window that does not fit is not loaded, the smaller one before it stays."""
@@ -93,7 +93,9 @@ def test_a_full_folder_for_what_waits(
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("kind", ["duckdb", "parquet"])
-def test_a_full_disk(gateway: Emulator, esms: Esms, server: EmulatorServer, make_place: Any, kind: str) -> None:
+def test_full_disk_leaves_the_table_unchanged_and_rerun_succeeds(
+    gateway: Emulator, esms: Esms, server: EmulatorServer, make_place: Any, kind: str
+) -> None:
     """Whole windows or nothing of them; exit code 1 or 4."""
     gateway.populate(300, start=DAY.subtract(days=1), end=DAY.subtract(seconds=1))
     gateway.populate(9_000, start=DAY.add(seconds=2), end=NEXT)
@@ -139,7 +141,7 @@ def assert_nothing_leaks(done: Done, gateway: Emulator, *more: str) -> None:
 
 
 @pytest.mark.in_turn
-def test_no_key_no_phone_and_no_text_is_said_whatever_happens(
+def test_output_and_logs_never_contain_keys_phones_or_texts(
     gateway_of_canaries: Emulator, esms: Esms, place: Place
 ) -> None:
     """With every logger at DEBUG: success, refused keys, no answers, no end of counting, a full disk, another form."""
@@ -177,7 +179,7 @@ def test_no_key_no_phone_and_no_text_is_said_whatever_happens(
 
 
 @pytest.mark.in_turn(every=3)
-def test_the_log_counts_windows_and_nothing_else(
+def test_log_reports_row_counts_without_phone_numbers(
     gateway: Emulator, duckdb_only: Place, load: Load, caplog: pytest.LogCaptureFixture
 ) -> None:
     gateway.populate(70, start=DAY, end=NEXT)

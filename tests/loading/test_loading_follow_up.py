@@ -44,7 +44,7 @@ def asked(gateway: Emulator) -> int:
 
 
 @pytest.mark.in_turn(every=3)
-def test_every_time_of_a_load_is_by_the_clock_that_was_given(gateway: Emulator, place: Place, load: Load) -> None:
+def test_load_times_use_the_injected_clock(gateway: Emulator, place: Place, load: Load) -> None:
     """Another clock than this machine's, such as that of a backfill's test, decides and is recorded."""
     gateway.quirks.date_header = "missing"
     gateway.populate(3, start=DAY.add(hours=1), end=NEXT.subtract(hours=1))
@@ -57,7 +57,7 @@ def test_every_time_of_a_load_is_by_the_clock_that_was_given(gateway: Emulator, 
 
 
 @pytest.mark.in_turn
-def test_windows_are_read_until_all_of_their_rows_are_final(
+def test_windows_are_reread_until_all_rows_are_final(
     gateway: Emulator, place: Place, load: Load, follow_up: Any
 ) -> None:
     for day in range(3):
@@ -80,7 +80,7 @@ def test_windows_are_read_until_all_of_their_rows_are_final(
 
 
 @pytest.mark.in_turn
-def test_what_never_settles_is_given_up_after_the_maximum_age(
+def test_open_windows_are_dropped_after_the_maximum_age(
     gateway: Emulator, duckdb_only: Place, load: Load, follow_up: Any
 ) -> None:
     gateway.insert_message(DAY.add(hours=5), send_status=7, send_result=2)
@@ -93,7 +93,7 @@ def test_what_never_settles_is_given_up_after_the_maximum_age(
 
 
 @pytest.mark.in_turn
-def test_a_window_read_before_its_end_is_read_again_after_it(
+def test_window_read_before_its_end_is_reread_afterwards(
     gateway: Emulator, place: Place, load: Load, follow_up: Any
 ) -> None:
     """At noon of the day, then at midnight sharp, then with some patience behind it: only the last one is enough."""
@@ -113,7 +113,7 @@ def test_a_window_read_before_its_end_is_read_again_after_it(
 
 
 @pytest.mark.in_turn
-def test_follow_up_rides_along_with_a_pull(gateway: Emulator, duckdb_only: Place, load: Load) -> None:
+def test_load_with_follow_up_rereads_open_windows(gateway: Emulator, duckdb_only: Place, load: Load) -> None:
     """The day before is read again because one row of it was open; the one before that is not; other types neither."""
     for day in (0, 1, 2):
         gateway.populate(30, start=DAY.subtract(days=day), end=DAY.subtract(days=day).add(hours=20))
@@ -131,7 +131,7 @@ def test_follow_up_rides_along_with_a_pull(gateway: Emulator, duckdb_only: Place
 
 
 @pytest.mark.in_turn
-def test_going_back_is_kept_flagged_and_noted_and_then_over(gateway: Emulator, place: Place, load: Load) -> None:
+def test_regression_is_flagged_recorded_and_cleared_on_recovery(gateway: Emulator, place: Place, load: Load) -> None:
     gateway.insert_message(DAY.add(hours=1), send_status=5, send_result=1)
     message_id = gateway.insert_message(DAY.add(hours=2), send_status=5, send_result=1)
     load(place)
@@ -155,7 +155,7 @@ def test_going_back_is_kept_flagged_and_noted_and_then_over(gateway: Emulator, p
 
 
 @pytest.mark.in_turn
-def test_a_window_that_never_adds_up_is_left_out_and_tried_again(
+def test_incomplete_window_is_skipped_and_retried_by_the_next_load(
     gateway: Emulator, place: Place, load: Load, follow_up: Any
 ) -> None:
     """The others are loaded; the next pull asks for all of them, and follow-up for the one left out."""
@@ -186,7 +186,7 @@ def test_a_window_that_never_adds_up_is_left_out_and_tried_again(
 
 
 @pytest.mark.in_turn
-def test_a_loaded_window_that_stops_adding_up_is_owed_until_it_does(
+def test_loaded_window_that_turns_incomplete_is_followed_up(
     gateway: Emulator, duckdb_only: Place, load: Load, follow_up: Any
 ) -> None:
     """Whatever an earlier load found final: what was asked for since and never read is followed up."""
@@ -206,7 +206,7 @@ def test_a_loaded_window_that_stops_adding_up_is_owed_until_it_does(
 
 
 @pytest.mark.in_turn
-def test_keys_refused_half_way_leave_what_is_loaded_and_owe_the_rest(
+def test_keys_rejected_midway_keep_loaded_windows_and_rerun_resumes(
     gateway: Emulator, place: Place, load: Load
 ) -> None:
     for day in range(4):
@@ -230,9 +230,7 @@ def test_keys_refused_half_way_leave_what_is_loaded_and_owe_the_rest(
 
 
 @pytest.mark.in_turn
-def test_an_interrupted_pull_is_too_old_to_go_on_after_half_a_day(
-    gateway: Emulator, duckdb_only: Place, load: Load
-) -> None:
+def test_interrupted_load_is_not_resumed_after_half_a_day(gateway: Emulator, duckdb_only: Place, load: Load) -> None:
     gateway.populate(50, start=DAY, end=NEXT)
     gateway.faults.add(
         "get_sms_sent_data", code("101"), predicate=lambda call: b'"From":"2024-05-15' in call.request.body
@@ -245,7 +243,7 @@ def test_an_interrupted_pull_is_too_old_to_go_on_after_half_a_day(
 
 
 @pytest.mark.in_turn
-def test_a_code_for_an_empty_range_is_an_empty_table(gateway: Emulator, place: Place, load: Load) -> None:
+def test_code_105_for_an_empty_range_loads_zero_rows(gateway: Emulator, place: Place, load: Load) -> None:
     """105 for every window of every type."""
     gateway.quirks.empty_range_is_105 = True
     summary = load(place, sms_types=(1, 2, 8, 23, 24, 25, 26))
@@ -257,7 +255,7 @@ def test_a_code_for_an_empty_range_is_an_empty_table(gateway: Emulator, place: P
 
 
 @pytest.mark.in_turn
-def test_a_clock_set_back_between_two_pulls_hides_no_change(gateway: Emulator, duckdb_only: Place, load: Load) -> None:
+def test_clock_set_back_between_loads_does_not_hide_changes(gateway: Emulator, duckdb_only: Place, load: Load) -> None:
     """What the later load saw is applied, whatever the clocks say."""
     gateway.quirks.date_header = "missing"
     message_id = gateway.insert_message(DAY.add(hours=1), send_status=7, send_result=2)
@@ -269,7 +267,7 @@ def test_a_clock_set_back_between_two_pulls_hides_no_change(gateway: Emulator, d
 
 
 @pytest.mark.in_turn
-def test_a_day_that_was_pulled_while_it_grew_is_followed_up_as_one_window(
+def test_day_loaded_in_growing_windows_is_followed_up_as_one_window(
     gateway: Emulator, duckdb_only: Place, load: Load, follow_up: Any
 ) -> None:
     late = gateway.insert_message(NEXT.add(minutes=5), send_status=7, send_result=2)

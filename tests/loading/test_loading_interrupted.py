@@ -40,7 +40,7 @@ def calls(gateway: Emulator) -> int:
     ],
     indirect=["place"],
 )
-def test_killed_at_a_chosen_moment(
+def test_killed_pull_leaves_whole_windows_and_rerun_resumes(
     two_days: Emulator, pull: Puller, moment: Moment, number: int, loaded: int | None
 ) -> None:
     """Kill -9 before the first page, among the pages, in the middle of a merge, behind a merge."""
@@ -63,7 +63,7 @@ def test_killed_at_a_chosen_moment(
 
 
 @pytest.mark.in_turn
-def test_killed_at_any_moment_again_and_again(two_days: Emulator, pull: Puller) -> None:
+def test_repeatedly_killed_pull_finally_loads_every_row_once(two_days: Emulator, pull: Puller) -> None:
     """Until one comes through; then everything is there, once."""
     lots = random.Random(7)
     for _ in range(4):
@@ -85,7 +85,9 @@ def test_killed_at_any_moment_again_and_again(two_days: Emulator, pull: Puller) 
     [*((kind, "merging", 2) for kind in KINDS), ("duckdb", "page", 4), ("duckdb", "merged", 2)],
     indirect=["place"],
 )
-def test_ctrl_c_is_one_line_and_resumes(two_days: Emulator, pull: Puller, moment: Moment, number: int) -> None:
+def test_ctrl_c_gives_one_line_message_and_rerun_resumes(
+    two_days: Emulator, pull: Puller, moment: Moment, number: int
+) -> None:
     stopped = pull(span=SPAN, die=(moment, number, signal.SIGINT))
     assert stopped.code == 130, stopped.err
     stopped.assert_one_clear_line(130, "interrupted", "resumes")
@@ -101,7 +103,7 @@ def test_ctrl_c_is_one_line_and_resumes(two_days: Emulator, pull: Puller, moment
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("place", ["duckdb"], indirect=True)
-def test_ctrl_c_in_a_finalizer_is_heard_too(two_days: Emulator, pull: Puller) -> None:
+def test_ctrl_c_in_a_finalizer_exits_with_code_130(two_days: Emulator, pull: Puller) -> None:
     """Python prints what is raised there, and goes on as if nothing had been pressed."""
     stopped = pull(span=SPAN, die=("finalizing", 1, signal.SIGINT))
     stopped.assert_one_clear_line(130, "interrupted", "resumes")
@@ -110,7 +112,7 @@ def test_ctrl_c_in_a_finalizer_is_heard_too(two_days: Emulator, pull: Puller) ->
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("place", ["duckdb", "postgresql"], indirect=True)
-def test_ctrl_c_at_any_moment(two_days: Emulator, pull: Puller) -> None:
+def test_ctrl_c_at_random_moments_gives_no_traceback_and_rerun_succeeds(two_days: Emulator, pull: Puller) -> None:
     lots = random.Random(11)
     for _ in range(4):
         child = pull.start(span=SPAN, may_leave_sockets=True)
@@ -137,7 +139,7 @@ def test_ctrl_c_leaves_no_connection_open(two_days: Emulator, pull: Puller, numb
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("place", ["duckdb"], indirect=True)
-def test_a_whole_pull_is_no_interrupted_one(two_days: Emulator, pull: Puller) -> None:
+def test_rerun_after_a_complete_pull_reads_all_windows_again(two_days: Emulator, pull: Puller) -> None:
     """The same command the next time reads everything again; with --again, an interrupted one does so too."""
     assert pull(span=SPAN).json["skipped"] == 0
     row = two_days.state.rows[5]
@@ -151,9 +153,7 @@ def test_a_whole_pull_is_no_interrupted_one(two_days: Emulator, pull: Puller) ->
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_day_that_had_not_ended_is_read_again_by_the_pull_that_goes_on(
-    gateway: Emulator, duckdb_only: Place, load: Load
-) -> None:
+def test_resume_rereads_a_day_that_had_not_ended(gateway: Emulator, duckdb_only: Place, load: Load) -> None:
     """Interrupted at noon, gone on with past midnight: what was there by then is not the day."""
     span = {"start": NEXT, "end": NEXT.add(days=1), "sms_types": [2, 25]}
     for sms_type in (2, 25):

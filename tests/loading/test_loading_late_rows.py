@@ -34,7 +34,7 @@ def asked(gateway: Emulator) -> int:
     return gateway.call_count("get_sms_sent_data")
 
 
-def test_rows_listed_late_are_loaded_by_the_next_night(gateway: Emulator, place: Place, nightly: Any) -> None:
+def test_rows_listed_late_are_loaded_by_the_next_nightly_run(gateway: Emulator, place: Place, nightly: Any) -> None:
     """Two minutes after its end the day is read, and nothing in it is open; rows of it are listed minutes later."""
     gateway.populate(300, start=DAY.add(seconds=1), end=NEXT.subtract(seconds=60))
     gateway.quirks.listed_late_share = 0.1
@@ -49,7 +49,7 @@ def test_rows_listed_late_are_loaded_by_the_next_night(gateway: Emulator, place:
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_price_that_is_told_after_the_final_state_is_loaded_by_the_next_night(
+def test_price_set_after_the_final_state_is_loaded_by_the_next_nightly_run(
     gateway: Emulator, duckdb_only: Place, nightly: Any
 ) -> None:
     """Nothing of the day is open, and its rows are as many as they were; the time of sending comes late, too."""
@@ -69,7 +69,7 @@ def test_a_price_that_is_told_after_the_final_state_is_loaded_by_the_next_night(
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_window_with_two_rows_under_one_key_is_not_read_again_every_night(
+def test_duplicate_key_in_a_window_does_not_cause_nightly_rereads(
     gateway: Emulator, duckdb_only: Place, nightly: Any
 ) -> None:
     gateway.populate(3, start=DAY.add(hours=1), end=NEXT.subtract(hours=1))
@@ -83,7 +83,7 @@ def test_a_window_with_two_rows_under_one_key_is_not_read_again_every_night(
     assert (again.recounted, again.recounts_differing) == (1, 0)
 
 
-def test_of_two_rows_under_one_key_the_final_one_is_stored_in_any_order(
+def test_final_row_wins_among_duplicate_keys_in_any_page_order(
     gateway: Emulator, duckdb_only: Place, nightly: Any
 ) -> None:
     for status in ((7, 2), DELIVERED, (7, 2)):
@@ -101,7 +101,7 @@ def test_of_two_rows_under_one_key_the_final_one_is_stored_in_any_order(
 
 
 @pytest.mark.in_turn
-def test_rows_listed_days_late_are_loaded_by_the_next_night(
+def test_rows_listed_days_late_are_loaded_by_the_next_nightly_run(
     gateway: Emulator, duckdb_only: Place, nightly: Any
 ) -> None:
     gateway.populate(100, start=DAY.add(seconds=1), end=NEXT.subtract(seconds=60))
@@ -116,7 +116,7 @@ def test_rows_listed_days_late_are_loaded_by_the_next_night(
 
 
 @pytest.mark.in_turn
-def test_a_recount_costs_one_call_a_window_each_day_for_a_week(
+def test_recount_costs_one_call_per_window_and_day_for_a_week(
     gateway: Emulator, duckdb_only: Place, nightly: Any
 ) -> None:
     gateway.populate(1_300, start=DAY.add(seconds=1), end=NEXT.subtract(seconds=60))
@@ -133,9 +133,7 @@ def test_a_recount_costs_one_call_a_window_each_day_for_a_week(
 
 
 @pytest.mark.in_turn
-def test_a_second_pull_on_the_same_day_counts_nothing_again(
-    gateway: Emulator, duckdb_only: Place, nightly: Any
-) -> None:
+def test_second_load_on_the_same_day_makes_no_recounts(gateway: Emulator, duckdb_only: Place, nightly: Any) -> None:
     gateway.populate(100, start=DAY.add(seconds=1), end=NEXT.subtract(seconds=60))
     nightly(duckdb_only)
     gateway.advance(days=1)
@@ -148,7 +146,7 @@ def test_a_second_pull_on_the_same_day_counts_nothing_again(
 
 
 @pytest.mark.in_turn
-def test_as_many_rows_but_others_are_noticed_where_one_answer_holds_them_all(
+def test_replaced_rows_with_equal_count_are_detected_in_single_page_windows(
     gateway: Emulator, duckdb_only: Place, nightly: Any
 ) -> None:
     gateway.populate(100, start=DAY.add(seconds=1), end=NEXT.subtract(seconds=60))
@@ -162,7 +160,7 @@ def test_as_many_rows_but_others_are_noticed_where_one_answer_holds_them_all(
     assert duckdb_only.messages() == rows_at(gateway)
 
 
-def test_as_many_rows_but_others_are_noticed_within_a_week_where_no_answer_holds_them_all(
+def test_replaced_rows_with_equal_count_are_detected_within_a_week_in_larger_windows(
     gateway: Emulator, duckdb_only: Place, nightly: Any
 ) -> None:
     """Their number is the same each night; the day is read once more behind the last recount, and no more after it."""
@@ -184,7 +182,7 @@ def test_as_many_rows_but_others_are_noticed_within_a_week_where_no_answer_holds
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("count", ["page", "missing"])
-def test_a_recount_where_nothing_or_only_a_page_is_counted(
+def test_recount_finds_late_rows_when_the_count_is_missing_or_per_page(
     gateway: Emulator, duckdb_only: Place, nightly: Any, count: Any
 ) -> None:
     gateway.populate(1_300 if count == "page" else 400, start=DAY.add(seconds=1), end=NEXT.subtract(seconds=60))
@@ -209,7 +207,7 @@ def test_a_recount_where_nothing_or_only_a_page_is_counted(
         ("parquet", "missing", 24 * 40),
     ],
 )
-def test_a_loader_whose_clock_is_ahead_loses_no_row(
+def test_load_with_a_clock_ahead_loses_no_rows(
     gateway: Emulator, make_place: Callable[[str], Place], nightly: Any, kind: str, ahead: float, date: Any
 ) -> None:
     """It reads the running day as if that were over; the next one, whose clock is right, reads it again."""
@@ -228,9 +226,7 @@ def test_a_loader_whose_clock_is_ahead_loses_no_row(
 
 
 @pytest.mark.in_turn
-def test_a_status_is_taken_after_a_load_with_a_clock_that_was_ahead(
-    gateway: Emulator, place: Place, load: Load
-) -> None:
+def test_status_is_updated_after_a_load_with_a_clock_ahead(gateway: Emulator, place: Place, load: Load) -> None:
     """200 rows were loaded as of tomorrow; what the gateway says today is newer all the same."""
     gateway.quirks.date_header = "missing"
     ids = [gateway.insert_message(DAY.add(minutes=n), send_status=7, send_result=2) for n in range(200)]
@@ -245,7 +241,7 @@ def test_a_status_is_taken_after_a_load_with_a_clock_that_was_ahead(
 
 
 @pytest.mark.in_turn
-def test_a_load_that_was_planned_first_and_read_last_takes_nothing_back(
+def test_load_planned_first_but_read_last_does_not_revert_newer_data(
     gateway: Emulator, place: Place, load: Load
 ) -> None:
     """Two loads of one window, the clocks of their machines a day apart: the one that began later counts."""
@@ -268,7 +264,7 @@ def test_a_load_that_was_planned_first_and_read_last_takes_nothing_back(
 
 
 @pytest.mark.in_turn
-def test_loads_that_were_forgotten_hide_no_later_status(gateway: Emulator, duckdb_only: Place, load: Load) -> None:
+def test_emptied_load_table_does_not_hide_later_statuses(gateway: Emulator, duckdb_only: Place, load: Load) -> None:
     """Somebody emptied esms_loads to have everything read again."""
     import duckdb
 

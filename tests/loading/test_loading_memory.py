@@ -35,7 +35,7 @@ def other_process() -> Iterator[str]:
 
 # DuckDB may take 48 MB for a merge (`MERGE_MEMORY`), and it works in this process.
 @pytest.mark.parametrize(("kind", "megabytes"), [("postgresql", 120), ("duckdb", 48 + 100)])
-def test_a_hundred_times_the_rows_take_little_more_memory(
+def test_memory_stays_bounded_for_a_hundred_times_more_rows(
     other_process: str, esms: Esms, make_place: Callable[[str], Place], kind: str, megabytes: int
 ) -> None:
     """300 000 rows of a day as against 3 000."""

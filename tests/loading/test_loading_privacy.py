@@ -51,7 +51,9 @@ def raw_bytes(place: Place) -> bytes:
     [*(("duckdb", form) for form in PRIVATE), *((kind, PhoneForm.HASHED) for kind in KINDS[1:])],
     indirect=["place"],
 )
-def test_no_phone_and_no_text_is_anywhere(gateway: Emulator, place: Place, load: Load, form: PhoneForm) -> None:
+def test_warehouse_with_privacy_stores_no_plain_phone_or_text(
+    gateway: Emulator, place: Place, load: Load, form: PhoneForm
+) -> None:
     fill(gateway)
     summary = load(place, sms_types=TYPES, privacy=privacy_of(form))
     truth = rows_at(gateway)
@@ -85,7 +87,7 @@ def test_no_phone_and_no_text_is_anywhere(gateway: Emulator, place: Place, load:
 
 
 @pytest.mark.in_turn
-def test_the_search_finds_what_is_kept(gateway: Emulator, place: Place, load: Load) -> None:
+def test_privacy_check_finds_plain_phones_and_texts(gateway: Emulator, place: Place, load: Load) -> None:
     """A test of the test above."""
     gateway.insert_message(DAY.add(hours=3), phone=ALICE, content="Xin chào", send_status=5, send_result=1)
     load(place, privacy=Privacy())
@@ -94,7 +96,7 @@ def test_the_search_finds_what_is_kept(gateway: Emulator, place: Place, load: Lo
 
 
 @pytest.mark.in_turn
-def test_ids_and_digests_of_our_own_do_not_give_phones_away(gateway: Emulator, make_place: Any, load: Load) -> None:
+def test_generated_ids_and_digests_depend_on_the_privacy_secret(gateway: Emulator, make_place: Any, load: Load) -> None:
     """Both come from the phone; unkeyed, trying all phones would find it. With another secret they are others."""
     gateway.insert_message(DAY.add(hours=3), phone=ALICE, send_status=7, send_result=2)
     gateway.quirks.missing_members = ("ReferenceId",)
@@ -130,7 +132,7 @@ def test_ids_and_digests_of_our_own_do_not_give_phones_away(gateway: Emulator, m
     ids=["plain", "masked", *(f"another secret, {kind}" for kind in KINDS), "with texts"],
     indirect=["place"],
 )
-def test_another_way_on_the_same_warehouse_loads_nothing(
+def test_changed_privacy_setting_is_rejected_before_any_request(
     gateway: Emulator, place: Place, load: Load, other: Privacy
 ) -> None:
     fill(gateway)
@@ -195,7 +197,7 @@ def test_erasing_with_another_form_or_secret_is_refused(
         assert erase_phone(warehouse, ALICE, privacy_of(PhoneForm.HASHED, content=True))[MESSAGES] == 1
 
 
-def test_erasing_from_where_nothing_was_ever_loaded_is_refused(place: Place) -> None:
+def test_erasing_from_an_empty_warehouse_is_refused(place: Place) -> None:
     with open_warehouse(place.address) as warehouse, pytest.raises(ConfigurationError, match="Nothing was ever loaded"):
         erase_phone(warehouse, ALICE, Privacy())
     assert place.read(LOADS) == []

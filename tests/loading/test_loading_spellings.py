@@ -22,7 +22,9 @@ DAY = pendulum.datetime(2024, 5, 14, tz="Asia/Ho_Chi_Minh")
 
 
 @pytest.mark.in_turn(every=3)
-def test_no_value_is_lost_in_silence(gateway: Emulator, make_client: Callable[..., EsmsClient], tmp_path: Path) -> None:
+def test_unparsable_values_are_kept_in_status_text_and_counted(
+    gateway: Emulator, make_client: Callable[..., EsmsClient], tmp_path: Path
+) -> None:
     """What is certain stands in its column; what is not in `status_text`, and the summary counts the rows."""
     gateway.populate(5, start=DAY, end=DAY.add(days=1), sms_type=2)
     rows: list[Any] = list(gateway.state.rows)
@@ -51,7 +53,7 @@ def test_no_value_is_lost_in_silence(gateway: Emulator, make_client: Callable[..
     assert [told[row.ReferenceId][2] for row in rows[3:]] == [None, None]
 
 
-def test_an_id_is_the_same_as_a_text_and_as_a_number(
+def test_message_id_is_the_same_as_text_and_as_number(
     gateway: Emulator, make_client: Callable[..., EsmsClient], tmp_path: Path
 ) -> None:
     """Also one that a double cannot hold."""
@@ -69,7 +71,7 @@ def test_an_id_is_the_same_as_a_text_and_as_a_number(
     assert stored == [("12345",), ("9007199254740993",)]
 
 
-def test_digits_of_an_id_that_comes_as_a_long_float_are_kept() -> None:
+def test_long_float_message_id_keeps_all_digits() -> None:
     reader = PageReader()
     row = b'{"ReferenceId": %s, "Phone": "0901000001", "SellPrice": 1, "SendStatus": 5, "SendResult": 1}'
     body = b'{"CodeResult": "100", "CountTotal": 2, "SentData": [' + row % b"9007199254740993.0" + b", "
@@ -77,7 +79,7 @@ def test_digits_of_an_id_that_comes_as_a_long_float_are_kept() -> None:
     assert page.batch["message_id"].to_pylist() == ["9007199254740993", "9007199254740992"]
 
 
-def test_a_decimal_point_is_not_cut_off() -> None:
+def test_fractional_numbers_in_integer_fields_are_not_truncated() -> None:
     """Arrow does so when numbers become whole ones; a status of 5 and a result of 1 would be final."""
     reader = PageReader()
     row = b'{"ReferenceId": "a%d", "Phone": "0901000001", "SellPrice": 1, "SmsType": %s, "SendStatus": %s, '
@@ -109,7 +111,7 @@ def page_with(name: str, spelled: str, count: str = "2") -> dict[str, list[Any]]
 
 @pytest.mark.parametrize("spelled", ["Infinity", "-Infinity", "NaN", "1e999", "true"])
 @pytest.mark.parametrize("name", [*_ROW])
-def test_what_is_no_value_keeps_no_row_out(name: str, spelled: str) -> None:
+def test_non_finite_and_boolean_values_do_not_drop_rows(name: str, spelled: str) -> None:
     """Before, an Infinity ended the load with a traceback, NaN was an id, and the price `true` was 1 VND."""
     page = page_with(name, spelled)
     assert len(set(page["message_id"])) == 2
@@ -120,11 +122,11 @@ def test_what_is_no_value_keeps_no_row_out(name: str, spelled: str) -> None:
 
 
 @pytest.mark.parametrize("count", ["Infinity", "-Infinity", "NaN", "1e999", "true"])
-def test_a_count_that_is_no_number_is_none(count: str) -> None:
+def test_non_numeric_count_is_ignored(count: str) -> None:
     page_with("SmsId", "7", count)
 
 
-def test_a_text_cut_within_a_character_keeps_no_row_out(
+def test_text_with_truncated_utf8_is_loaded_with_a_replacement_character(
     gateway: Emulator, make_client: Callable[..., EsmsClient], tmp_path: Path
 ) -> None:
     """Somebody on the way counts bytes, not letters. Before, every load of the day ended there."""

@@ -26,7 +26,7 @@ def listed_by_sending(gateway: Emulator, load: Load, place: Place) -> None:
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_row_that_moves_to_the_day_of_its_sending_is_one(gateway: Emulator, duckdb_only: Place, load: Load) -> None:
+def test_row_moved_to_its_sending_day_is_not_duplicated(gateway: Emulator, duckdb_only: Place, load: Load) -> None:
     listed_by_sending(gateway, load, duckdb_only)
     moved = load(duckdb_only, DAY.add(days=2), DAY.add(days=3))
     assert (moved.inserted, moved.changed) == (1, 2)
@@ -37,7 +37,7 @@ def test_a_row_that_moves_to_the_day_of_its_sending_is_one(gateway: Emulator, du
 
 
 @pytest.mark.in_turn(every=3)
-def test_what_comes_in_every_window_is_one_row(gateway: Emulator, duckdb_only: Place, load: Load) -> None:
+def test_rows_listed_in_every_window_are_stored_once(gateway: Emulator, duckdb_only: Place, load: Load) -> None:
     """From and To are not looked at: each of six days has everything, whichever is loaded first."""
     gateway.populate(40, start=DAY.subtract(days=5), end=NEXT)
     gateway.quirks.sent_data_span = "all"
@@ -47,7 +47,7 @@ def test_what_comes_in_every_window_is_one_row(gateway: Emulator, duckdb_only: P
 
 
 @pytest.mark.in_turn
-def test_a_row_of_another_window_among_those_of_a_day_that_is_loaded_again(
+def test_row_of_another_window_is_updated_when_its_sending_day_is_reloaded(
     gateway: Emulator, duckdb_only: Place, load: Load
 ) -> None:
     listed_by_sending(gateway, load, duckdb_only)

@@ -116,7 +116,7 @@ def opened_place(request: pytest.FixtureRequest, make_place: Callable[[str], Pla
 
 
 @pytest.mark.in_turn
-def test_thirty_days_with_two_loaders_that_meet(
+def test_table_equals_the_gateway_after_thirty_days_with_two_concurrent_loaders(
     gateway: Emulator, make_client: Callable[..., EsmsClient], opened_place: Place
 ) -> None:
     """

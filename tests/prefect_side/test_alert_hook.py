@@ -37,7 +37,9 @@ def told(gateway: Emulator) -> list[str]:
 
 
 @pytest.mark.in_turn
-def test_a_hook_fits_every_kind_of_flow(gateway: Emulator, saved: Callable[..., EsmsNotification]) -> None:
+def test_alert_hook_works_on_sync_and_async_flows_and_tasks(
+    gateway: Emulator, saved: Callable[..., EsmsNotification]
+) -> None:
     """Sync, async, and tasks of one run: one message for each run that fails."""
     alert = alert_hook(name_of(saved()))
 
@@ -63,7 +65,9 @@ def test_a_hook_fits_every_kind_of_flow(gateway: Emulator, saved: Callable[..., 
     assert told(gateway) == ["Prefect: books failed", "Prefect: waiting failed", "Prefect: part failed"]
 
 
-def test_a_hook_is_called_where_a_flow_is_served(gateway: Emulator, saved: Callable[..., EsmsNotification]) -> None:
+def test_alert_hook_works_when_a_runner_calls_it_for_a_served_flow(
+    gateway: Emulator, saved: Callable[..., EsmsNotification]
+) -> None:
     """The process that serves it calls the hooks of a run that died: by keywords, with the flow by value."""
     alert = alert_hook(name_of(saved()), "{flow} {state}, attempt {attempt}: {message}")
 
@@ -82,7 +86,7 @@ def test_a_hook_is_called_where_a_flow_is_served(gateway: Emulator, saved: Calla
     assert [message.content for message in gateway.messages()] == ["Prefect: books crashed, attempt 1: {message}"]
 
 
-def test_a_hook_without_its_block_fails_in_one_line(
+def test_alert_hook_without_its_block_logs_one_line_and_flow_completes(
     prefect_server: str, gateway: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The flow ends as it did."""
@@ -95,7 +99,7 @@ def test_a_hook_without_its_block_fails_in_one_line(
     assert "Traceback" not in caplog.text
 
 
-def test_at_night_nobody_is_woken(
+def test_quiet_hours_delay_alerts_until_they_end(
     gateway: Emulator, saved: Callable[..., EsmsNotification], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What happens in quiet hours is told when they end."""
@@ -109,7 +113,7 @@ def test_at_night_nobody_is_woken(
 
 
 @pytest.mark.in_turn
-def test_one_message_a_run(gateway: Emulator, saved: Callable[..., EsmsNotification]) -> None:
+def test_once_per_run_sends_one_message_per_flow_run(gateway: Emulator, saved: Callable[..., EsmsNotification]) -> None:
     """Whatever its text, from tasks and subflows too; the next run is told of."""
     block = saved(once_per_run=True)
     part = task(lambda: block.notify("part"), name="part")
@@ -127,9 +131,7 @@ def test_one_message_a_run(gateway: Emulator, saved: Callable[..., EsmsNotificat
 
 
 @pytest.mark.in_turn
-def test_a_run_that_is_tried_again_is_one_message_with_its_subflows(
-    gateway: Emulator, saved: Callable[..., EsmsNotification]
-) -> None:
+def test_retried_run_with_subflows_sends_one_message(gateway: Emulator, saved: Callable[..., EsmsNotification]) -> None:
     """A subflow of the second attempt is begun for the first time."""
     block = saved(once_per_run=True)
     inner = flow(lambda: block.notify("inner"), name="inner")

@@ -79,7 +79,7 @@ class TestStandards(BlockStandardTestSuite):
         return request.param
 
 
-def test_logo_and_page_are_web_addresses_of_files_that_are_here() -> None:
+def test_logo_and_documentation_urls_point_to_files_in_the_repository() -> None:
     """Prefect takes no other ones for a picture; the project's own addresses lead to them."""
     about = {"name": "eSMS", "slug": "esms"}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]
@@ -93,7 +93,9 @@ def test_logo_and_page_are_web_addresses_of_files_that_are_here() -> None:
 
 
 @pytest.mark.in_turn
-def test_blocks_need_no_network_but_the_server(prefect_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_registering_and_saving_blocks_connects_only_to_loopback(
+    prefect_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Registering, saving and loading one asks for neither picture nor page: loopback is all that is connected to."""
     asked: list[object] = []
     monkeypatch.setattr(socket, "getaddrinfo", _noting(asked, socket.getaddrinfo))
@@ -130,14 +132,14 @@ def _noting(asked: list[object], resolve: Callable[..., Any]) -> Callable[..., A
         ),
     ],
 )
-def test_schemas_stay_as_servers_have_stored_them(kind: type[Block], slug: str, fields: str) -> None:
+def test_block_slugs_and_field_order_are_unchanged(kind: type[Block], slug: str, fields: str) -> None:
     """Slug and order of fields are in the checksum of the schema: append to the list, never change it."""
     assert kind.get_block_type_slug() == slug
     assert list(kind.model_fields) == fields.split()
 
 
 @pytest.mark.parametrize("kind", BLOCKS)
-def test_nothing_that_shows_a_block_shows_its_secrets(kind: type[Block]) -> None:
+def test_block_representations_contain_no_secrets(kind: type[Block]) -> None:
     """repr, str, JSON, dump and Prefect's serializer."""
     block = some_block(kind)
     shown = [repr(block), str(block), block.model_dump_json(), repr(block.model_dump())]
@@ -148,7 +150,7 @@ def test_nothing_that_shows_a_block_shows_its_secrets(kind: type[Block]) -> None
 
 @pytest.mark.parametrize("kind", BLOCKS)
 @pytest.mark.parametrize("dumps", [pickle.dumps, cloudpickle.dumps, PickleSerializer().dumps])
-def test_an_unsaved_block_is_not_pickled(kind: type[Block], dumps: object) -> None:
+def test_unsaved_block_cannot_be_pickled(kind: type[Block], dumps: object) -> None:
     """A pickled SecretStr is plain text, and runners and result storages pickle."""
     with pytest.raises(ConfigurationError, match="save it"):
         dumps(some_block(kind))
@@ -156,7 +158,7 @@ def test_an_unsaved_block_is_not_pickled(kind: type[Block], dumps: object) -> No
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("kind", BLOCKS)
-def test_a_saved_block_is_pickled_by_reference(prefect_server: str, kind: type[Block]) -> None:
+def test_saved_block_is_pickled_by_reference_without_secrets(prefect_server: str, kind: type[Block]) -> None:
     """No secret is in the bytes, and what comes out has them again."""
     block = some_block(kind)
     block.save(f"pickled-{uuid.uuid4().hex[:8]}")
@@ -166,7 +168,7 @@ def test_a_saved_block_is_pickled_by_reference(prefect_server: str, kind: type[B
     assert again.model_dump(context={"include_secrets": True}) == block.model_dump(context={"include_secrets": True})
 
 
-def test_a_block_that_is_a_result_is_stored_without_its_secrets(credentials: EsmsCredentials) -> None:
+def test_persisted_block_result_contains_no_secrets(credentials: EsmsCredentials) -> None:
     """Whoever returns a block from a persisted task gets away with it."""
     record = ResultRecord(result=credentials, metadata=ResultRecordMetadata(serializer=PickleSerializer()))
     data = record.serialize()
@@ -175,20 +177,20 @@ def test_a_block_that_is_a_result_is_stored_without_its_secrets(credentials: Esm
 
 
 @pytest.mark.in_turn
-def test_blocks_register_themselves(prefect_server: str) -> None:
+def test_block_register_command_registers_all_blocks(prefect_server: str) -> None:
     """`prefect block register -m` finds all of them."""
     command = [sys.executable, "-m", "prefect", "block", "register", "-m", "esms_connectors.prefect"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=True)
     assert f"registered {len(BLOCKS)} block" in done.stdout
 
 
-def test_a_server_with_the_collection_offers_no_block_but_these() -> None:
+def test_block_registry_contains_only_the_public_blocks() -> None:
     """It registers every class of its registry when it starts, and the base of ours is nothing to save."""
     ours = {kind for kind in (get_registry_for_type(Block) or {}).values() if kind.__module__.startswith("esms_")}
     assert ours == set(BLOCKS)
 
 
-def test_a_client_of_the_block(credentials: EsmsCredentials) -> None:
+def test_credentials_block_creates_a_working_client(credentials: EsmsCredentials) -> None:
     """It reaches the gateway that the block names, with the keys that the block holds."""
     loaded = EsmsCredentials.load(name_of(credentials))
     with loaded.get_client() as client:
@@ -196,7 +198,9 @@ def test_a_client_of_the_block(credentials: EsmsCredentials) -> None:
         assert client.get_balance().balance_vnd > 0
 
 
-def test_a_block_is_checked(credentials: EsmsCredentials, gateway: Emulator) -> None:
+def test_credentials_check_verifies_keys_and_senders_without_sending(
+    credentials: EsmsCredentials, gateway: Emulator
+) -> None:
     """Keys, and the senders that it names: all findings, or one line of what is wrong. Nothing is sent."""
     named = {"brandname": DEMO_BRANDNAME, "oa_id": DEMO_OA_ID, "template_id": DEMO_TEMPLATE_ID}
     found = {one["check"]: one["ok"] for one in credentials.model_copy(update=named).check()}
@@ -207,7 +211,7 @@ def test_a_block_is_checked(credentials: EsmsCredentials, gateway: Emulator) -> 
 
 
 @pytest.mark.in_turn
-def test_the_network_of_a_block_reaches_the_client(prefect_server: str, tmp_path: Path) -> None:
+def test_network_settings_of_a_block_are_validated_and_used_by_the_client(prefect_server: str, tmp_path: Path) -> None:
     """Proxy, CA bundle and timeouts; what cannot be used is told when it is saved, and the proxy's password nowhere."""
     keys = {"account": "a", "api_key": "k" * 9, "secret_key": "s" * 9}
     with pytest.raises(ConfigurationError, match="missing"):
@@ -221,27 +225,27 @@ def test_the_network_of_a_block_reaches_the_client(prefect_server: str, tmp_path
     assert ("proxy" in str(refused.value), "PASSWORD1234" in str(refused.value)) == (True, False)
 
 
-def test_ids_stay_text() -> None:
+def test_numeric_oa_id_is_stored_as_text() -> None:
     """An OA id has more digits than a float keeps; forms hand over numbers."""
     block = EsmsCredentials(account="a", api_key="k" * 9, secret_key="s" * 9, oa_id=4097311281936189049)
     assert block.oa_id == "4097311281936189049"
 
 
-def test_the_account_is_a_plain_word() -> None:
+def test_account_name_with_special_characters_is_rejected() -> None:
     """It becomes part of paths, keys and names of resources."""
     for account in ("", "../other", "a b", "tài-khoản", "a/b"):
         with pytest.raises(ValueError, match="account"):
             EsmsCredentials(account=account, api_key="k" * 9, secret_key="s" * 9)
 
 
-def test_a_block_of_no_such_name_is_one_line(prefect_server: str) -> None:
+def test_missing_block_gives_one_line_error(prefect_server: str) -> None:
     """It says which, and how to save it."""
     with pytest.raises(ConfigurationError, match=r"^There is no block esms-credentials/nobody\. Save one: .*$"):
         load_block(EsmsCredentials, "nobody")
 
 
 @pytest.mark.in_turn
-def test_no_prefect_server_is_one_line() -> None:
+def test_unreachable_prefect_server_gives_one_line_error_without_password() -> None:
     """Without its address, which may hold a password."""
     program = (
         "from esms_connectors import ConfigurationError\n"
@@ -259,7 +263,7 @@ def test_no_prefect_server_is_one_line() -> None:
     assert "hunter2" not in done.stdout
 
 
-def test_a_block_that_does_not_fit_is_one_line(prefect_server: str) -> None:
+def test_invalid_stored_block_gives_one_line_error_without_values(prefect_server: str) -> None:
     """What is stored was written by a version with other rules: which field and which rule, not its value."""
     block = EsmsCredentials(account="demo", api_key=DEMO_API_KEY, secret_key=DEMO_SECRET_KEY)
     name = f"other-{uuid.uuid4().hex[:8]}"
@@ -271,7 +275,7 @@ def test_a_block_that_does_not_fit_is_one_line(prefect_server: str) -> None:
     assert "\n" not in str(error.value)
 
 
-def test_a_mistake_in_a_block_shows_no_secret() -> None:
+def test_block_validation_errors_contain_no_secrets() -> None:
     """The field and the rule; pydantic would print all other fields beside one that is missing."""
     keys = {"account": "demo", "api_key": "HUNTER2HUNTER2"}
     for make, field in (
@@ -288,7 +292,7 @@ def test_a_mistake_in_a_block_shows_no_secret() -> None:
 
 
 @pytest.mark.in_turn
-def test_blocks_of_the_collection_can_be_used_in_a_flow_and_its_threads(credentials: EsmsCredentials) -> None:
+def test_block_can_be_passed_to_a_flow_and_to_submitted_tasks(credentials: EsmsCredentials) -> None:
     """As a parameter of a flow and of a task, by name and as the block itself."""
 
     @task
@@ -303,7 +307,7 @@ def test_blocks_of_the_collection_can_be_used_in_a_flow_and_its_threads(credenti
     assert len(set(use(credentials))) == 1
 
 
-def test_each_block_that_was_never_saved_has_a_ledger_of_its_own(tmp_path: Path) -> None:
+def test_each_unsaved_ledger_block_opens_its_own_ledger(tmp_path: Path) -> None:
     """Also where it is made in the place in memory of one that is gone, whose ledger is still open."""
     found = []
     for number in range(5):
@@ -312,7 +316,7 @@ def test_each_block_that_was_never_saved_has_a_ledger_of_its_own(tmp_path: Path)
     assert len(set(found)) == 5, found
 
 
-def test_load_is_a_coroutine_where_a_loop_runs(credentials: EsmsCredentials) -> None:
+def test_block_can_be_loaded_on_a_running_event_loop(credentials: EsmsCredentials) -> None:
     """As Prefect has it; `load_block` is not, because threads of ours call it."""
 
     async def inside() -> tuple[str, str]:
@@ -322,7 +326,7 @@ def test_load_is_a_coroutine_where_a_loop_runs(credentials: EsmsCredentials) -> 
     assert asyncio.run(inside()) == ("demo", "demo")
 
 
-def test_the_schema_on_the_server_marks_what_is_secret() -> None:
+def test_block_schema_marks_secret_fields() -> None:
     """So that the server encrypts and the UI hides it, nested fields too."""
     secret = {kind: set(json.loads(json.dumps(kind.model_json_schema()))["secret_fields"]) for kind in BLOCKS}
     assert secret[EsmsCredentials] == {"api_key", "secret_key", "proxy"}
@@ -340,7 +344,7 @@ FILES: list[tuple[type[EsmsLedger | EsmsWarehouse], str]] = [
 
 @pytest.mark.parametrize(("kind", "url"), FILES)
 @pytest.mark.parametrize("saves", ["save", "asave"])
-def test_what_is_saved_is_the_same_file_in_every_folder(
+def test_relative_path_is_saved_as_an_absolute_path(
     prefect_server: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -363,7 +367,7 @@ def test_what_is_saved_is_the_same_file_in_every_folder(
 
 
 @pytest.mark.parametrize(("kind", "url"), FILES)
-def test_a_relative_path_that_was_stored_is_refused(
+def test_stored_relative_path_is_rejected(
     prefect_server: str, kind: type[EsmsLedger | EsmsWarehouse], url: str
 ) -> None:
     """As the page of the server stores it: it would be another file in each run."""
@@ -378,7 +382,7 @@ def test_a_relative_path_that_was_stored_is_refused(
 
 
 @pytest.mark.parametrize(("kind", "url"), FILES)
-def test_a_file_in_the_folder_of_one_run_is_refused(
+def test_file_in_the_temporary_run_folder_is_rejected(
     prefect_server: str, monkeypatch: pytest.MonkeyPatch, kind: type[EsmsLedger | EsmsWarehouse], url: str
 ) -> None:
     """Not saved, and opened where a process worker runs a flow: the worker deletes the folder at its end."""
@@ -396,7 +400,7 @@ def test_a_file_in_the_folder_of_one_run_is_refused(
         monkeypatch.chdir("/")
 
 
-def test_a_file_warehouse_behind_dlt_is_refused_like_any_other(
+def test_dlt_duckdb_warehouse_in_the_working_folder_is_rejected(
     prefect_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """dlt makes it in the working folder of whoever loads, which a process worker deletes."""

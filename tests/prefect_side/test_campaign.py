@@ -46,7 +46,7 @@ def result_files() -> Iterator[Path]:
 # --- all goes well ---------------------------------------------------------------------------------------------------
 
 
-def test_a_campaign_reaches_everybody_once(
+def test_campaign_sends_each_row_once_and_stores_receipts_and_artifacts(
     gateway: Emulator, books: Ledger, make_campaign: Callable[..., ZnsCampaign]
 ) -> None:
     """One task a chunk; its receipt stands as JSON under the key that says what it is; the artifacts tell the rest."""
@@ -69,7 +69,9 @@ def test_a_campaign_reaches_everybody_once(
 
 
 @pytest.mark.in_turn
-def test_running_it_again_costs_no_call(gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]) -> None:
+def test_rerun_of_a_complete_campaign_makes_no_send_call(
+    gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]
+) -> None:
     """Receipts pass over the shards; without them the ledger does."""
     campaign = make_campaign(1200)
     zns_campaign(campaign)
@@ -84,7 +86,7 @@ def test_running_it_again_costs_no_call(gateway: Emulator, make_campaign: Callab
 
 
 @pytest.mark.in_turn
-def test_a_result_counts_its_own_rows_apart_from_those_of_the_run(
+def test_result_separates_counts_of_its_rows_from_counts_of_the_run(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], customers: Callable[[int], Path]
 ) -> None:
     """Two lists under one run key, one of them twice; a number that the gateway refuses."""
@@ -102,7 +104,7 @@ def test_a_result_counts_its_own_rows_apart_from_those_of_the_run(
 
 
 @pytest.mark.in_turn
-def test_a_sandbox_sends_nothing(
+def test_sandbox_campaign_sends_nothing_and_real_run_sends_all(
     gateway: Emulator, credentials: EsmsCredentials, make_campaign: Callable[..., ZnsCampaign]
 ) -> None:
     """It is planned and checked as a whole, and marked as what it is; the real run then reaches everybody."""
@@ -120,7 +122,7 @@ def test_a_sandbox_sends_nothing(
 
 
 @pytest.mark.in_turn
-def test_many_chunks_make_no_more_tasks_than_prefect_bears(
+def test_number_of_shards_is_limited(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Beyond the limit each task has several calls."""
@@ -135,14 +137,14 @@ def test_many_chunks_make_no_more_tasks_than_prefect_bears(
     ("recipients", "chunks_per_shard"),
     [(1, 1), (99_000, 1), (100_000, 2), (1_000_000, 5), (2_500_000, 5), (3_000_000, 6), (10_000_000, 20)],
 )
-def test_a_task_has_more_calls_in_a_bigger_campaign(recipients: int, chunks_per_shard: int) -> None:
+def test_chunks_per_shard_grow_with_the_campaign_size(recipients: int, chunks_per_shard: int) -> None:
     """Tasks of Prefect cost as much as calls do, and a server bears a thousand or two of them."""
     chunks = -(-recipients // 500)
     assert usual_chunks_per_shard(chunks) == chunks_per_shard
     assert -(-chunks // chunks_per_shard) <= 1000
 
 
-def test_nothing_that_is_kept_holds_a_secret_or_a_phone(
+def test_stored_results_logs_and_database_contain_no_secrets_or_phones(
     prefect_server: str, gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Results, artifacts, events, parameters and logs; the server's whole database. (Blocks are encrypted there.)"""
@@ -166,7 +168,9 @@ def test_nothing_that_is_kept_holds_a_secret_or_a_phone(
 
 
 @pytest.mark.in_turn
-def test_a_flow_of_ones_own(gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]) -> None:
+def test_custom_flow_can_plan_read_and_send_shards(
+    gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]
+) -> None:
     """The tasks without the flow: plan, read, submit."""
     campaign = make_campaign(700)
 
@@ -184,7 +188,7 @@ def test_a_flow_of_ones_own(gateway: Emulator, make_campaign: Callable[..., ZnsC
 
 
 @pytest.mark.in_turn
-def test_a_plan_that_is_refused_has_no_shards(gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]) -> None:
+def test_refused_plan_yields_no_shards(gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]) -> None:
     """Whoever plans and sends by tasks of their own cannot pass over what the flow refuses."""
     campaign = make_campaign(3)
     gateway.change_template(campaign.template_id, status="DISABLE")
@@ -202,7 +206,7 @@ def on_day(campaign: ZnsCampaign, day: str) -> dict[str, Any]:
 
 
 @pytest.mark.in_turn
-def test_a_campaign_of_every_evening(
+def test_daily_schedule_sends_one_campaign_per_scheduled_day(
     gateway: Emulator, books: Ledger, make_campaign: Callable[..., ZnsCampaign], customers: Callable[[int], Path]
 ) -> None:
     """The day is that of the schedule; each evening is a campaign of its own, and a second run of one sends nothing."""
@@ -223,14 +227,14 @@ def test_a_campaign_of_every_evening(
 
 
 @pytest.mark.parametrize("run_key", ["evening-{date}", "evening-{{ ds }}", "evening-{", "evening-{day}-{hour}"])
-def test_a_placeholder_that_nobody_fills_is_refused(run_key: str) -> None:
+def test_unknown_placeholder_in_run_key_is_rejected(run_key: str) -> None:
     """It would be one campaign for ever: the second evening would send nothing."""
     with pytest.raises(ValueError, match=r"run_key takes \{day\} and no other braces"):
         ZnsCampaign(run_key=run_key, source="a.csv", template_id="1")
 
 
 @pytest.mark.parametrize("send_at", ["2030-01-01T08:00", "tomorrow", "-1d", "soon", pendulum.naive(2030, 1, 1)])
-def test_a_time_of_sending_that_cannot_be_is_refused_where_the_campaign_is_made(send_at: object) -> None:
+def test_invalid_send_at_is_rejected_when_the_campaign_is_created(send_at: object) -> None:
     """It says what can be given."""
     with pytest.raises(
         ValueError,
@@ -241,7 +245,7 @@ def test_a_time_of_sending_that_cannot_be_is_refused_where_the_campaign_is_made(
 
 
 @pytest.mark.in_turn
-def test_a_time_of_sending_in_words_is_the_same_in_all_shards_and_tries(
+def test_relative_send_at_is_based_on_the_scheduled_time_in_all_shards(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]
 ) -> None:
     """It goes by the time that the run was scheduled for, in Vietnam."""
@@ -254,7 +258,7 @@ def test_a_time_of_sending_in_words_is_the_same_in_all_shards_and_tries(
     assert times == {pendulum.datetime(2024, 5, 16, 20, 30, tz="Asia/Ho_Chi_Minh")}
 
 
-def test_paths_are_absolute_where_a_campaign_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_relative_paths_of_a_campaign_are_stored_as_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In deployments and on the server; URLs stay."""
     monkeypatch.chdir(tmp_path)
     campaign = ZnsCampaign(run_key="r", source="customers-{day}.csv", rejects="out/r.csv", template_id="1")
@@ -265,7 +269,7 @@ def test_paths_are_absolute_where_a_campaign_is_stored(tmp_path: Path, monkeypat
 
 
 @pytest.mark.in_turn
-def test_a_relative_path_that_is_not_there_says_where_it_was_looked_for(
+def test_missing_relative_source_and_unsafe_rejects_path_are_rejected(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And rejects are not written where a worker deletes them."""
@@ -284,7 +288,7 @@ def test_a_relative_path_that_is_not_there_says_where_it_was_looked_for(
 
 
 @pytest.mark.in_turn
-def test_kill_9_in_the_middle_and_a_rerun(
+def test_rerun_after_sigkill_sends_each_row_once(
     gateway: Emulator,
     server: EmulatorServer,
     books: Ledger,
@@ -310,7 +314,7 @@ def test_kill_9_in_the_middle_and_a_rerun(
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
-def test_a_run_that_is_told_to_end_sends_to_nobody_new(
+def test_terminated_run_settles_its_calls_and_rerun_sends_the_rest(
     gateway: Emulator,
     server: EmulatorServer,
     books: Ledger,
@@ -335,7 +339,9 @@ def test_a_run_that_is_told_to_end_sends_to_nobody_new(
     everybody_once(gateway, 1_350)
 
 
-def test_a_retry_of_the_flow(gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]) -> None:
+def test_flow_retry_after_an_outage_sends_the_remaining_rows(
+    gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]
+) -> None:
     """The gateway is down in the middle: the second attempt sends what is missing."""
     gateway.faults.add("send_zns_bulk", http_status(503), calls=list(range(3, 500)))
     # Each attempt plans anew, and asks for the balance then: at the second one the gateway is up again.
@@ -348,7 +354,7 @@ def test_a_retry_of_the_flow(gateway: Emulator, make_campaign: Callable[..., Zns
 
 
 @pytest.mark.in_turn
-def test_two_runs_of_one_campaign_at_once(
+def test_concurrent_runs_of_one_campaign_send_each_row_once(
     gateway: Emulator, server: EmulatorServer, make_campaign: Callable[..., ZnsCampaign], tmp_path: Path
 ) -> None:
     """Both end well, and together they send each message once."""
@@ -361,7 +367,7 @@ def test_two_runs_of_one_campaign_at_once(
 
 
 @pytest.mark.in_turn
-def test_no_money_stops_the_run_and_the_next_one_goes_on(
+def test_insufficient_balance_stops_the_run_and_rerun_resumes(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]
 ) -> None:
     """103 is met once or twice, not by every shard; in the same process the run goes on after a top-up."""
@@ -377,7 +383,7 @@ def test_no_money_stops_the_run_and_the_next_one_goes_on(
 
 
 @pytest.mark.in_turn
-def test_a_gateway_that_is_down_is_not_asked_for_every_shard(
+def test_failing_gateway_stops_the_run_before_all_shards_are_tried(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]
 ) -> None:
     """Going on would put the whole list in doubt."""
@@ -390,7 +396,7 @@ def test_a_gateway_that_is_down_is_not_asked_for_every_shard(
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("at_least", [1.0, None])
-def test_a_task_that_dies_each_time_leaves_the_run_incomplete(
+def test_failing_shard_task_leaves_the_run_incomplete(
     gateway: Emulator,
     make_campaign: Callable[..., ZnsCampaign],
     monkeypatch: pytest.MonkeyPatch,
@@ -418,7 +424,7 @@ def test_a_task_that_dies_each_time_leaves_the_run_incomplete(
 
 
 @pytest.mark.in_turn
-def test_released_rows_go_out_again_although_there_is_a_receipt(
+def test_released_rows_are_sent_again_despite_receipts(
     gateway: Emulator, books: Ledger, make_campaign: Callable[..., ZnsCampaign]
 ) -> None:
     """Somebody decided so: the ledger counts, not Prefect's memory."""
@@ -432,7 +438,7 @@ def test_released_rows_go_out_again_although_there_is_a_receipt(
 
 
 @pytest.mark.in_turn
-def test_receipts_protect_where_the_ledger_was_lost(
+def test_receipts_prevent_duplicates_after_ledger_loss(
     gateway: Emulator,
     ledger_block: EsmsLedger,
     make_campaign: Callable[..., ZnsCampaign],

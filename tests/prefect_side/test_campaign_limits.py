@@ -48,7 +48,7 @@ def _answer(approve: bool, run_key: str, seen: list[tuple[int, str]], gateway: E
 
 
 @pytest.mark.parametrize("approve", [True, False])
-def test_a_person_approves_the_plan_first(
+def test_campaign_waits_for_approval_and_sends_only_if_approved(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], approve: bool
 ) -> None:
     """Nothing leaves before the answer; after a no nothing at all."""
@@ -79,7 +79,7 @@ def test_a_person_approves_the_plan_first(
 
 
 @pytest.mark.parametrize(("around", "what"), [(True, "a subflow"), (False, "not a run of a deployment")])
-def test_who_cannot_be_started_again_is_not_suspended(
+def test_suspend_approval_is_rejected_for_subflows_and_local_runs(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], around: bool, what: str
 ) -> None:
     """One line, before the source is read and the gateway asked; it was an error of Prefect's after the plan."""
@@ -91,7 +91,9 @@ def test_who_cannot_be_started_again_is_not_suspended(
 
 
 @pytest.mark.in_turn
-def test_nobody_answers_in_time(gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]) -> None:
+def test_approval_timeout_fails_the_run_without_sending(
+    gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]
+) -> None:
     """The run fails in one line, and nothing was sent."""
     with pytest.raises(ApprovalTimeoutError, match="within 1 s; nothing was sent") as error:
         zns_campaign(make_campaign(10), approval="pause", approval_timeout_seconds=1)
@@ -100,7 +102,7 @@ def test_nobody_answers_in_time(gateway: Emulator, make_campaign: Callable[..., 
 
 
 @pytest.mark.in_turn
-def test_a_rate_limit_is_shared_through_the_server(
+def test_campaign_obeys_the_rate_limit_of_the_server(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]
 ) -> None:
     """A dozen requests at four a second, two at once, take more than two seconds."""
@@ -114,7 +116,7 @@ def test_a_rate_limit_is_shared_through_the_server(
 
 
 @pytest.mark.in_turn
-def test_a_rate_limit_that_is_not_there_stops_the_run(
+def test_missing_rate_limit_is_rejected_before_sending(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]
 ) -> None:
     """Prefect would let everything through."""
@@ -124,7 +126,7 @@ def test_a_rate_limit_that_is_not_there_stops_the_run(
 
 
 @pytest.mark.in_turn
-def test_a_run_key_with_other_content_is_refused(
+def test_changed_content_under_the_same_run_key_is_rejected(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], customers: Callable[[int], Path]
 ) -> None:
     """One line, and nobody gets a second message."""
@@ -139,7 +141,7 @@ def test_a_run_key_with_other_content_is_refused(
 
 
 @pytest.mark.in_turn
-def test_changed_rows_are_refused_before_anybody_new_is_sent_to(
+def test_changed_rows_are_rejected_before_new_rows_are_sent(
     gateway: Emulator,
     books: Ledger,
     make_campaign: Callable[..., ZnsCampaign],
@@ -158,7 +160,7 @@ def test_changed_rows_are_refused_before_anybody_new_is_sent_to(
 
 
 @pytest.mark.in_turn
-def test_the_event_of_a_run_that_was_stopped_does_not_call_it_complete(
+def test_event_of_a_stopped_run_is_marked_incomplete(
     gateway: Emulator,
     make_campaign: Callable[..., ZnsCampaign],
     customers: Callable[[int], Path],
@@ -183,7 +185,7 @@ def test_the_event_of_a_run_that_was_stopped_does_not_call_it_complete(
 @pytest.mark.parametrize(
     "settings", [{"chunks_per_shard": 0}, {"chunks_per_shard": -1}, {"shards_at_a_time": 0}, {"approval": "maybe"}]
 )
-def test_settings_that_make_no_sense_are_refused_before_the_first_message(
+def test_invalid_settings_are_rejected_before_the_first_message(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], settings: dict[str, Any]
 ) -> None:
     """And named."""
@@ -193,7 +195,7 @@ def test_settings_that_make_no_sense_are_refused_before_the_first_message(
 
 
 @pytest.mark.in_turn
-def test_a_source_that_changes_after_the_plan_is_not_sent(
+def test_source_changed_after_the_plan_is_not_sent(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]
 ) -> None:
     """What was not planned, and perhaps approved, does not go out."""
@@ -230,7 +232,7 @@ def test_a_source_that_changes_after_the_plan_is_not_sent(
         ({"source": None, "query": "select 1", "database": "secret/nobody"}, "The database block 'secret/nobody'"),
     ],
 )
-def test_a_mistake_is_one_line(
+def test_invalid_campaign_fields_give_one_line_error_and_send_nothing(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], fields: dict[str, Any], words: str
 ) -> None:
     """And nothing was sent."""
@@ -257,7 +259,7 @@ def test_a_mistake_is_one_line(
         {"phones": ["0901234567"]},
     ],
 )
-def test_a_campaign_that_makes_no_sense_is_refused_without_quoting_it(fields: dict[str, Any]) -> None:
+def test_invalid_campaign_is_rejected_without_quoting_secrets(fields: dict[str, Any]) -> None:
     """What is refused may hold a password or a phone."""
     with pytest.raises(ValueError, match="ZnsCampaign") as error:
         ZnsCampaign(**{"run_key": "r", "source": "a.csv", "template_id": "1", **fields})
@@ -266,7 +268,7 @@ def test_a_campaign_that_makes_no_sense_is_refused_without_quoting_it(fields: di
 
 
 @pytest.mark.in_turn
-def test_wrong_keys_are_one_line(
+def test_wrong_keys_give_one_line_error_without_the_api_key(
     gateway: Emulator, credentials: EsmsCredentials, make_campaign: Callable[..., ZnsCampaign]
 ) -> None:
     """101, without the keys."""
@@ -279,7 +281,7 @@ def test_wrong_keys_are_one_line(
 
 
 @pytest.mark.in_turn
-def test_in_a_container_the_flow_warns_once_of_what_will_be_lost(
+def test_flow_warns_once_about_files_lost_with_the_container(
     gateway: Emulator,
     make_campaign: Callable[..., ZnsCampaign],
     tmp_path: Path,
@@ -305,7 +307,7 @@ def test_in_a_container_the_flow_warns_once_of_what_will_be_lost(
     assert caplog.text.count("The ledger is a file in this container") == 1
 
 
-def test_a_volume_is_a_file_system_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_paths_on_the_root_file_system_are_lost_with_the_container(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether the file is there yet or not."""
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
     assert [is_lost_with_container(path) for path in (None, Path("/dev/ledger.sqlite"))] == [False, False]

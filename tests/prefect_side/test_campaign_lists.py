@@ -33,7 +33,7 @@ NOBODY = "12,Nobody,Cắt tóc,M,15/05/2024\n"
 
 
 @pytest.mark.in_turn
-def test_changed_rows_are_skipped_by_choice_and_listed(
+def test_changed_rows_are_skipped_on_request_and_listed_as_rejects(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], customers: Callable[[int], Path], tmp_path: Path
 ) -> None:
     """Those who got another content keep what they got; the new ones get theirs."""
@@ -50,7 +50,7 @@ def test_changed_rows_are_skipped_by_choice_and_listed(
 
 
 @pytest.mark.in_turn
-def test_rows_that_cannot_be_sent_count_in_at_least(
+def test_invalid_rows_count_against_at_least(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], customers: Callable[[int], Path]
 ) -> None:
     """A share of all rows: one of ten cannot be sent, so 0.95 is out of reach, and nobody is sent to."""
@@ -71,7 +71,7 @@ def store() -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.in_turn
-def test_source_and_rejects_in_an_object_store(
+def test_source_and_rejects_may_be_in_an_object_store(
     gateway: Emulator,
     make_campaign: Callable[..., ZnsCampaign],
     customers: Callable[[int], Path],
@@ -90,7 +90,7 @@ def test_source_and_rejects_in_an_object_store(
 
 
 @pytest.mark.in_turn
-def test_on_empty_by_choice(
+def test_on_empty_skip_completes_without_asking_for_approval(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], customers: Callable[[int], Path]
 ) -> None:
     """A list without rows may be right by hand, too; nobody is asked to approve it."""
@@ -144,7 +144,7 @@ def _by_automation(deployment_id: uuid.UUID) -> FlowRun:
     [(_by_hand, False), (_by_schedule, True), (_by_automation, True)],
     ids=["hand", "schedule", "automation"],
 )
-def test_a_list_without_rows_follows_who_began_the_run(
+def test_empty_source_fails_a_manual_run_but_not_an_automatic_one(
     gateway: Emulator,
     make_campaign: Callable[..., ZnsCampaign],
     customers: Callable[[int], Path],

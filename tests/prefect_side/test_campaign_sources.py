@@ -41,7 +41,7 @@ IN_MEMORY: dict[str, Callable[[], Any]] = {
 
 
 @pytest.mark.parametrize("kind", ["generator", "reader"])
-def test_rows_in_memory_are_sent_and_stay_there(
+def test_in_memory_rows_are_sent_but_not_stored_or_pickled(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], kind: str
 ) -> None:
     """Read twice, also what can be read once; the server and whoever pickles the campaign get no phone."""
@@ -57,7 +57,7 @@ def test_rows_in_memory_are_sent_and_stay_there(
 
 
 @pytest.mark.parametrize("kind", IN_MEMORY)
-def test_rows_in_memory_leave_it_in_no_way(kind: str) -> None:
+def test_in_memory_rows_cannot_leave_the_process(kind: str) -> None:
     """A deployment would need them later and elsewhere: one line says what to do."""
     campaign = ZnsCampaign(run_key="r", source=IN_MEMORY[kind](), template_id="1")
     with pytest.raises(ValueError, match=r"not stored with a run.*Write them to a file"):
@@ -67,14 +67,14 @@ def test_rows_in_memory_leave_it_in_no_way(kind: str) -> None:
         len(elsewhere.source.rows)
 
 
-def test_a_copy_of_a_campaign_has_its_rows() -> None:
+def test_campaign_copy_keeps_its_in_memory_rows() -> None:
     """As of a campaign that is sent under one more run key."""
     campaign = ZnsCampaign(run_key="a", template_id="1", source=[{"phone": "0901000001"}])
     copied = campaign.model_copy(update={"run_key": "b"}, deep=True)
     assert copied.source.rows == [{"phone": "0901000001"}]
 
 
-def test_a_list_may_come_as_a_parameter() -> None:
+def test_rows_may_be_given_as_a_flow_parameter() -> None:
     """As JSON, from whoever starts a deployment; what is neither a place nor rows is refused in one line."""
     given = {"run_key": "r", "template_id": "1"}
     found = zns_campaign.validate_parameters({"campaign": {**given, "source": ROWS}})["campaign"]
@@ -88,7 +88,7 @@ def test_a_list_may_come_as_a_parameter() -> None:
 
 
 @pytest.mark.in_turn
-def test_a_query_about_the_day_of_the_schedule(
+def test_day_placeholder_of_a_query_is_the_scheduled_day(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], tmp_path: Path
 ) -> None:
     """A run that begins late, and at another day in Vietnam, asks for the day that it was scheduled for."""
@@ -118,7 +118,7 @@ def test_a_query_about_the_day_of_the_schedule(
         ({"source": "a.csv", "query_parameters": {"day": "{day}"}}, "query_parameters need a query"),
     ],
 )
-def test_a_day_that_nobody_puts_into_a_query_is_refused(fields: dict[str, Any], words: str) -> None:
+def test_misplaced_day_placeholder_of_a_query_is_rejected(fields: dict[str, Any], words: str) -> None:
     """It would find no row, which is a quiet day in a schedule."""
     with pytest.raises(ValueError, match=words):
         ZnsCampaign(run_key="r", template_id=DEMO_TEMPLATE_ID, **fields)

@@ -49,7 +49,9 @@ def ordered(
     return make
 
 
-def test_zns_else_sms_each_once(ordered: Callable[..., ChannelCampaign], gateway: Emulator) -> None:
+def test_undelivered_zns_recipients_get_the_fallback_sms_once(
+    ordered: Callable[..., ChannelCampaign], gateway: Emulator
+) -> None:
     """Whom the ZNS does not reach in time gets the SMS; another run of the flow sends nothing."""
     asked = ordered(
         channel="zns",
@@ -75,7 +77,9 @@ def test_zns_else_sms_each_once(ordered: Callable[..., ChannelCampaign], gateway
 
 
 @pytest.mark.in_turn
-def test_the_guard_holds_on_every_channel(ordered: Callable[..., ChannelCampaign], gateway: Emulator) -> None:
+def test_guard_rules_apply_to_the_campaign_and_its_fallback_steps(
+    ordered: Callable[..., ChannelCampaign], gateway: Emulator
+) -> None:
     """Rules of the form and of the block are those of the run, and of what follows it."""
     sms = {"channel": "sms", "options": {"text": "Chao"}}
     with pytest.raises(EsmsError, match="segments"):
@@ -92,7 +96,7 @@ def test_the_guard_holds_on_every_channel(ordered: Callable[..., ChannelCampaign
 
 
 @pytest.mark.in_turn
-def test_killed_in_the_fallback_and_run_again(
+def test_rerun_after_kill_in_the_fallback_sends_each_step_once(
     ordered: Callable[..., ChannelCampaign], gateway: Emulator, tmp_path: Path
 ) -> None:
     """`kill -9` of the flow's process when the second SMS was taken; another run of the flow: each step once."""
@@ -128,7 +132,7 @@ def test_killed_in_the_fallback_and_run_again(
     ("channel", "options", "params"),
     [("sms", {"text": "Chao {customer_name}"}, []), ("zns-name", {"template_id": DEMO_TEMPLATE_ID}, VALUES)],
 )
-def test_any_channel(
+def test_campaign_flow_sends_on_the_given_channel(
     ordered: Callable[..., ChannelCampaign], gateway: Emulator, channel: str, options: dict[str, Any], params: Any
 ) -> None:
     """With the sender of the credentials."""
@@ -144,7 +148,7 @@ def test_any_channel(
         ({"channel": "sms", "fallback": [{"channel": "sms", "text": "x"}]}, "needs after"),
     ],
 )
-def test_a_mistake_is_told_when_the_form_is_filled(
+def test_invalid_campaign_is_rejected_on_creation(
     ordered: Callable[..., ChannelCampaign], fields: dict[str, Any], words: str
 ) -> None:
     """Before any run."""
@@ -153,7 +157,7 @@ def test_a_mistake_is_told_when_the_form_is_filled(
 
 
 @pytest.mark.in_turn
-def test_a_ladder_tells_one_after_the_other(
+def test_alert_ladder_sends_in_order_and_rerun_sends_nothing(
     credentials: EsmsCredentials, ledger_block: EsmsLedger, gateway: Emulator
 ) -> None:
     """In their order, and again under the same key nobody."""
@@ -170,7 +174,7 @@ def test_a_ladder_tells_one_after_the_other(
     assert [message.phone for message in gateway.messages()] == ["0901000001", "0901000002"]
 
 
-def test_an_alert_key_is_one_key_in_all_of_its_spellings(
+def test_alert_key_spellings_are_equivalent_and_empty_key_is_rejected(
     credentials: EsmsCredentials, ledger_block: EsmsLedger, gateway: Emulator
 ) -> None:
     """And what is no key is not taken for none."""
@@ -182,7 +186,7 @@ def test_an_alert_key_is_one_key_in_all_of_its_spellings(
     assert gateway.deliveries_by_phone() == {"0901000001": 1}
 
 
-def test_a_ladder_keeps_the_rules_of_its_block(
+def test_alert_ladder_applies_guard_rules_of_the_block(
     credentials: EsmsCredentials, ledger_block: EsmsLedger, gateway: Emulator
 ) -> None:
     credentials.guard = {"max_segments": 1}
@@ -192,7 +196,7 @@ def test_a_ladder_keeps_the_rules_of_its_block(
 
 
 @pytest.mark.in_turn
-def test_the_example_does_what_its_first_line_says(
+def test_fallback_example_sends_sms_once_to_undelivered_recipients(
     credentials: EsmsCredentials,
     ledger_block: EsmsLedger,
     gateway: Emulator,
@@ -219,7 +223,7 @@ def test_the_example_does_what_its_first_line_says(
     assert gateway.message_count == 4
 
 
-def test_a_wait_between_steps_ends_when_the_run_is_told_to_stop(credentials: EsmsCredentials) -> None:
+def test_stop_request_ends_the_wait_between_steps(credentials: EsmsCredentials) -> None:
     with borrow_account(credentials) as account:
         account.sleep(0)
         account.stop.set()

@@ -59,7 +59,7 @@ def attempt() -> int:
     return int(flow_run.run_count)
 
 
-def test_a_text_that_changes_between_tries_is_no_second_message(gateway: Emulator, blocks: dict[str, Any]) -> None:
+def test_changed_text_between_tries_is_rejected(gateway: Emulator, blocks: dict[str, Any]) -> None:
     """The second text is refused and says what to do; with a key, or to somebody else, it is another message."""
 
     @flow(**TWICE)
@@ -86,7 +86,7 @@ def test_a_text_that_changes_between_tries_is_no_second_message(gateway: Emulato
 
 
 @pytest.mark.in_turn
-def test_a_try_that_was_taken_for_dead_sends_no_text_of_its_own(
+def test_superseded_try_with_changed_text_is_rejected(
     gateway: Emulator,
     credentials: EsmsCredentials,
     books: Ledger,
@@ -114,9 +114,7 @@ def test_a_try_that_was_taken_for_dead_sends_no_text_of_its_own(
 
 
 @pytest.mark.in_turn
-def test_another_text_is_another_message_once_the_first_was_asked_for_again(
-    gateway: Emulator, blocks: dict[str, Any]
-) -> None:
+def test_new_text_is_sent_once_the_earlier_ones_were_repeated(gateway: Emulator, blocks: dict[str, Any]) -> None:
     """In threads, in any order, in a task that was retried itself; and the first try of a flow is never in doubt."""
 
     @task(**TWICE)
@@ -141,7 +139,7 @@ def test_another_text_is_another_message_once_the_first_was_asked_for_again(
 
 
 @pytest.mark.in_turn
-def test_a_text_that_was_refused_may_be_corrected(gateway: Emulator, blocks: dict[str, Any]) -> None:
+def test_rejected_text_may_be_corrected_by_the_retry(gateway: Emulator, blocks: dict[str, Any]) -> None:
     """Nothing left under the first one."""
     gateway.faults.add("send_customer_care_sms", code("146"), calls=[1])
 
@@ -154,7 +152,7 @@ def test_a_text_that_was_refused_may_be_corrected(gateway: Emulator, blocks: dic
 
 
 @pytest.mark.in_turn
-def test_arguments_that_change_between_tries_are_no_second_call(gateway: Emulator, blocks: dict[str, Any]) -> None:
+def test_changed_call_arguments_between_tries_are_rejected(gateway: Emulator, blocks: dict[str, Any]) -> None:
     """As for an SMS: to one person, and to a list."""
 
     @flow(**TWICE)
@@ -170,7 +168,9 @@ def test_arguments_that_change_between_tries_are_no_second_call(gateway: Emulato
 
 
 @pytest.mark.in_turn
-def test_an_account_keeps_its_name(gateway: Emulator, credentials: EsmsCredentials, blocks: dict[str, Any]) -> None:
+def test_renaming_an_account_is_rejected_and_causes_no_duplicate(
+    gateway: Emulator, credentials: EsmsCredentials, blocks: dict[str, Any]
+) -> None:
     """Keys of messages belong to it; without a key the name does not matter. Another account may take its place."""
 
     @flow(**TWICE)
@@ -203,7 +203,7 @@ def save(credentials: EsmsCredentials, **changes: Any) -> None:
 
 
 @pytest.mark.in_turn
-def test_a_plan_of_the_sandbox_sends_nothing_for_real(
+def test_plan_approved_in_the_sandbox_is_not_sent_for_real(
     gateway: Emulator, credentials: EsmsCredentials, make_campaign: Callable[..., ZnsCampaign]
 ) -> None:
     """It was approved, the run ended before its first message, and the block is the real one when it starts again."""
@@ -223,7 +223,7 @@ def test_a_plan_of_the_sandbox_sends_nothing_for_real(
 
 
 @pytest.mark.in_turn
-def test_an_approved_plan_stays_approved_when_its_run_is_retried(
+def test_approved_plan_needs_no_second_approval_on_retry(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign]
 ) -> None:
     """By Prefect and then by a person: Prefect forgets that it was asked, and fails when it is to ask again."""
@@ -261,7 +261,7 @@ def restarted(run: FlowRun, started: Flow[..., Any], campaign: ZnsCampaign) -> S
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("in_memory", [False, True])
-def test_a_subflow_is_not_taken_for_another_one(
+def test_reordered_subflows_of_a_retry_are_not_confused(
     gateway: Emulator,
     make_campaign: Callable[..., ZnsCampaign],
     customers: Callable[[int, str], Path],
@@ -300,7 +300,7 @@ def approve_when_asked(run: FlowRun) -> None:
 
 
 @pytest.mark.in_turn
-def test_receipts_of_a_sandbox_are_not_those_of_the_campaign(
+def test_sandbox_receipts_do_not_count_for_the_real_run(
     gateway: Emulator, credentials: EsmsCredentials, make_campaign: Callable[..., ZnsCampaign]
 ) -> None:
     """Tasks without the flow: the real run is no no-op, and a shard is not sent by other credentials than planned."""
@@ -332,7 +332,7 @@ def test_receipts_of_a_sandbox_are_not_those_of_the_campaign(
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("change", ["moved", "lost"])
-def test_a_window_is_read_again_into_a_warehouse_that_does_not_have_it(
+def test_window_missing_in_the_warehouse_is_loaded_again(
     gateway: Emulator, blocks: dict[str, Any], tmp_path: Path, change: str
 ) -> None:
     """The result of the first try says that it is loaded, but the warehouse counts."""

@@ -44,7 +44,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 
 
-def test_prefect_finds_the_collection() -> None:
+def test_prefect_discovers_the_collection_with_its_version() -> None:
     """The entry point loads, and carries the version that block schemas are stored under."""
     from prefect._internal.plugins.collections import load_prefect_collections
 
@@ -53,20 +53,20 @@ def test_prefect_finds_the_collection() -> None:
     assert collection.__version__ == __version__
 
 
-def test_no_name_of_the_collection_hides_a_module() -> None:
+def test_public_names_do_not_shadow_modules() -> None:
     """Where a flow has the name of a module, whoever names the module gets the flow."""
     folder = Path(esms_connectors.prefect.__file__).parent
     assert [name for name in esms_connectors.prefect.__all__ if (folder / f"{name}.py").exists()] == []
 
 
 @pytest.mark.in_turn
-def test_the_collection_imports_no_airflow() -> None:
+def test_importing_the_collection_does_not_import_airflow() -> None:
     """Both frameworks in one process would be a mistake of ours: they cannot share an environment."""
     code = "import sys, esms_connectors.prefect; sys.exit('airflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_the_deployments_of_the_example_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_example_deployments_configure_flow_and_task_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """What they set is what Prefect reads where flows and tasks are declared: in the process of a run."""
     example = yaml.safe_load((ROOT / "flows_examples/prefect.yaml").read_text(encoding="utf-8"))
     for one in example["deployments"][:2]:
@@ -79,7 +79,7 @@ def test_the_deployments_of_the_example_try_again(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("name", FLOWS)
-def test_the_form_says_what_each_parameter_is(name: str) -> None:
+def test_flow_schema_describes_and_types_each_parameter(name: str) -> None:
     """Also each field of a campaign; a number is no text, and a choice names what there is to choose."""
     schema = FLOWS[name].parameters.model_dump()
     fields = {**schema["properties"]}
@@ -90,13 +90,13 @@ def test_the_form_says_what_each_parameter_is(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FLOWS)
-def test_a_flow_that_is_served_knows_its_parameters(name: str) -> None:
+def test_pickled_flow_validates_its_parameters(name: str) -> None:
     """`.serve()` sends the function by value, and only the names that its code uses: annotations must not be text."""
     sent: Flow[..., Any] = pickle.loads(cloudpickle.dumps(FLOWS[name]))
     assert sent.validate_parameters(ARGUMENTS[name]).keys() >= ARGUMENTS[name].keys()
 
 
-def test_tasks_are_named_in_the_time_of_vietnam() -> None:
+def test_load_task_run_name_uses_vietnam_time() -> None:
     """Wherever the process is; words stay words."""
     start = pendulum.datetime(2024, 5, 14, 17, tz="UTC")
     named = load_sent_messages.task_run_name
@@ -115,7 +115,7 @@ def test_tasks_are_named_in_the_time_of_vietnam() -> None:
         ({**CAMPAIGN, "run_key": "otp-0901000001"}, " otp-090*****01"),
     ],
 )
-def test_a_name_shows_a_run_key_and_nobody(campaign: Any, shown: str) -> None:
+def test_campaign_task_run_name_shows_the_run_key_without_phones(campaign: Any, shown: str) -> None:
     """Prefect makes the name before a task can say that its argument is none."""
     named = send_campaign.task_run_name
     assert callable(named)
@@ -125,7 +125,7 @@ def test_a_name_shows_a_run_key_and_nobody(campaign: Any, shown: str) -> None:
 @pytest.mark.parametrize(
     ("day", "shown"), [(None, "2024-05-15"), ("yesterday", "2024-05-14"), ("2024-05-01", "2024-05-01"), ("x", "x")]
 )
-def test_flows_are_named_by_the_day_of_their_schedule(
+def test_export_flow_run_name_shows_the_requested_day(
     noon: RealClock, monkeypatch: pytest.MonkeyPatch, day: str | None, shown: str
 ) -> None:
     """With the day that words mean."""
@@ -136,7 +136,7 @@ def test_flows_are_named_by_the_day_of_their_schedule(
     assert named() == f"daily-sent-messages-export {shown}"
 
 
-def test_an_alarm_goes_out_without_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_alert_flow_run_name_does_not_require_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """The server that knows the day of a subflow may be what is broken."""
 
     def nobody_answers() -> None:

@@ -89,14 +89,14 @@ def prefect(world: World, order: Order, credentials: EsmsCredentials) -> Answer:
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
-def test_prefect(case: Case, world: World, credentials: EsmsCredentials) -> None:
+def test_zns_campaign_flow_meets_the_campaign_contract(case: Case, world: World, credentials: EsmsCredentials) -> None:
     """Flows do what the table says."""
     check(case, world, lambda world, order: prefect(world, order, credentials))
 
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("case", CHAINS, ids=[case.name for case in CHAINS])
-def test_chains_by_prefect(case: ChainCase, world: World, credentials: EsmsCredentials) -> None:
+def test_campaign_flow_meets_the_fallback_contract(case: ChainCase, world: World, credentials: EsmsCredentials) -> None:
     """`fallback` does the same."""
     name = f"chains-{uuid.uuid4().hex[:8]}"
     credentials.model_copy(update={"account": world.folder.name.strip("_")[:50]}).save(name)
@@ -126,7 +126,9 @@ def test_chains_by_prefect(case: ChainCase, world: World, credentials: EsmsCrede
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("case", LISTS, ids=[case.name for case in LISTS])
-def test_lists_by_prefect(case: ListCase, world: World, credentials: EsmsCredentials) -> None:
+def test_zns_campaign_flow_meets_the_recipient_list_contract(
+    case: ListCase, world: World, credentials: EsmsCredentials
+) -> None:
     """The arguments of the core, under the same names."""
     name = f"lists-{uuid.uuid4().hex[:8]}"
     credentials.model_copy(update={"account": world.folder.name.strip("_")[:50]}).save(name)
@@ -146,7 +148,9 @@ def test_lists_by_prefect(case: ListCase, world: World, credentials: EsmsCredent
 
 
 @pytest.mark.in_turn
-def test_statements_by_prefect(prefect_server: str, noon: RealClock, tmp_path: Path) -> None:
+def test_month_statement_flow_meets_the_statement_contract(
+    prefect_server: str, noon: RealClock, tmp_path: Path
+) -> None:
     """The flow `month_statement` does the same, also for a run that begins late; with `fail=False` it only tells."""
     block = f"contract-{uuid.uuid4().hex[:8]}"
 

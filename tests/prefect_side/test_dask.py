@@ -33,7 +33,7 @@ def cluster() -> Iterator[LocalCluster]:
         yield cluster
 
 
-def test_two_processes_share_a_campaign(
+def test_dask_workers_share_a_campaign_without_duplicates(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], cluster: LocalCluster
 ) -> None:
     """Everybody once, in one task a shard; running it again on threads costs no call."""
@@ -46,7 +46,7 @@ def test_two_processes_share_a_campaign(
     assert (again["shards_passed_over"], gateway.message_count) == (10, 900)
 
 
-def test_a_cancelled_run_stops_on_its_workers(
+def test_cancelled_run_stops_on_dask_workers_with_nothing_in_doubt(
     gateway: Emulator,
     server: EmulatorServer,
     books: Ledger,
@@ -76,7 +76,7 @@ def test_a_cancelled_run_stops_on_its_workers(
     assert (run.claimed, run.unknown, run.accepted) == (0, 0, gateway.message_count)
 
 
-def test_spread_over_dask(
+def test_dask_example_sends_each_row_once(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], customers: Callable[[int], Path], tmp_path: Path
 ) -> None:
     """The example as it is printed."""
@@ -92,7 +92,7 @@ def test_spread_over_dask(
     assert gateway.deliveries_by_phone() == {phone_of(number): 1 for number in range(40)}
 
 
-def test_what_is_handed_to_a_runner_holds_no_secret(
+def test_pickled_task_arguments_contain_no_credentials(
     credentials: EsmsCredentials, make_campaign: Callable[..., ZnsCampaign]
 ) -> None:
     """Tasks, arguments, and the blocks themselves."""

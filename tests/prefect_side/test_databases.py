@@ -69,7 +69,7 @@ def _connector(url: str) -> str:
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("save", [_secret, _connector])
-def test_recipients_of_a_database_block(
+def test_rows_from_a_database_block_are_sent_once_and_rerun_resumes(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], crm: str, save: Callable[[str], str]
 ) -> None:
     """Its URL stands in the block alone; everybody is sent to once, and the run resumes."""
@@ -91,7 +91,7 @@ def test_recipients_of_a_database_block(
         {"url": "hunter2"},
     ],
 )
-def test_a_database_that_cannot_be_used_is_one_line_without_its_url(
+def test_unusable_database_gives_one_line_error_without_its_password(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], prefect_server: str, value: Any
 ) -> None:
     """Nobody there, no URL, no text."""
@@ -104,7 +104,7 @@ def test_a_database_that_cannot_be_used_is_one_line_without_its_url(
 
 
 @pytest.mark.in_turn
-def test_two_runs_share_a_ledger_in_postgresql(
+def test_concurrent_runs_with_a_postgresql_ledger_send_each_row_once(
     gateway: Emulator,
     server: EmulatorServer,
     make_campaign: Callable[..., ZnsCampaign],
@@ -126,7 +126,7 @@ def test_two_runs_share_a_ledger_in_postgresql(
 
 
 @pytest.mark.in_turn
-def test_a_ledger_in_postgresql_that_is_gone_sends_nothing(
+def test_unreachable_postgresql_ledger_gives_one_line_error_and_sends_nothing(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], prefect_server: str
 ) -> None:
     """One line, without the password. It may be back for the next try."""

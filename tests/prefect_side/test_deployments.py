@@ -97,7 +97,7 @@ def messages_with(gateway: Emulator, words: str) -> list[str]:
     return [message.content for message in gateway.messages() if words in message.content]
 
 
-def test_an_automation_sends_one_sms_for_one_event(served: Served) -> None:
+def test_automation_sends_one_sms_per_event(served: Served) -> None:
     """The server loads the block by itself; the form that is usual elsewhere sends four."""
     event = f"test.failed.{uuid.uuid4().hex[:6]}"
     action = SendNotification(
@@ -114,7 +114,7 @@ def test_an_automation_sends_one_sms_for_one_event(served: Served) -> None:
     assert sorted(messages_with(served.gateway, "Block:")) == ["Block: test.thing.1", "Block: test.thing.2"]
 
 
-def test_an_automation_runs_the_deployment_where_the_server_lacks_the_package(served: Served) -> None:
+def test_automation_runs_the_notify_deployment_once_per_event(served: Served) -> None:
     """`notify-by-sms` runs where the package is; one event, one message."""
     event = f"test.failed.{uuid.uuid4().hex[:6]}"
     action = RunDeployment(
@@ -132,7 +132,7 @@ def test_an_automation_runs_the_deployment_where_the_server_lacks_the_package(se
     assert messages_with(served.gateway, "Flow:") == ["Flow: test.thing.3"], served.told_by(ended)
 
 
-def test_a_schedule_fires(served: Served) -> None:
+def test_scheduled_export_deployment_runs_and_creates_the_warehouse(served: Served) -> None:
     """Nobody asked for it, and yesterday's rows are in the warehouse."""
 
     def finished() -> list[FlowRun]:
@@ -147,7 +147,7 @@ def test_a_schedule_fires(served: Served) -> None:
     assert (served.folder / "rows.duckdb").exists()
 
 
-def test_a_suspended_run_goes_on_with_the_plan_that_was_approved(
+def test_suspended_run_resumes_after_approval_and_sends_each_row_once(
     served: Served, customers: Callable[[int], Path], tmp_path: Path
 ) -> None:
     """The process ends while a person thinks; another one sends, to everybody once."""
@@ -174,7 +174,7 @@ def test_a_suspended_run_goes_on_with_the_plan_that_was_approved(
     assert [delivered[phone_of(number)] for number in range(700)] == [1] * 700
 
 
-def test_a_run_outside_of_its_hours_is_started_again_when_they_begin(
+def test_run_outside_of_sending_hours_is_rescheduled_and_then_sends(
     served: Served, customers: Callable[[int], Path], tmp_path: Path
 ) -> None:
     """It ends in AwaitingHours, scheduled for the opening, and holds no process; then another one sends."""

@@ -65,7 +65,7 @@ def console(
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("page", pages_for("prefect"), ids=lambda page: str(page.relative_to(ROOT)))
-def test_a_page_does_what_it_shows(page: Path, console: Console, gateway: Emulator) -> None:
+def test_documented_page_runs_as_shown(page: Path, console: Console, gateway: Emulator) -> None:
     """Its blocks in their order, as somebody would who has only the page; nobody gets one campaign twice."""
     for block in runnable(page, "prefect"):
         run_block(block, console)
@@ -77,7 +77,7 @@ def test_a_page_does_what_it_shows(page: Path, console: Console, gateway: Emulat
 
 @pytest.mark.in_turn
 @pytest.mark.timeout(300)
-def test_a_flow_is_tested_where_no_server_is(tmp_path: Path) -> None:
+def test_documented_flow_test_passes_without_a_running_server(tmp_path: Path) -> None:
     """The two blocks of the page as files in an empty folder, without any setting of Prefect, as in CI."""
     blocks = runnable(ROOT / "docs/how-to/test-your-pipeline.md", "prefect")
     (flow,) = (block.text for block in blocks if "def test_the_flow_tells_once" in block.text)

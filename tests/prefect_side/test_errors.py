@@ -124,7 +124,7 @@ def told(
 
 
 @pytest.mark.in_turn
-def test_mistyped_addresses_of_databases(
+def test_malformed_database_urls_give_one_line_error_without_password(
     told: Told, gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], credentials: EsmsCredentials
 ) -> None:
     """Of recipients, ledger and warehouse: an error of ours, and no part of the password."""
@@ -147,7 +147,7 @@ def test_mistyped_addresses_of_databases(
     assert gateway.message_count == 0
 
 
-def test_mistyped_addresses_of_the_gateway(told: Told, ledger_block: EsmsLedger) -> None:
+def test_malformed_gateway_urls_give_one_line_error_without_password(told: Told, ledger_block: EsmsLedger) -> None:
     """Refused as a setting."""
 
     def send(base_url: str) -> None:
@@ -161,7 +161,7 @@ def test_mistyped_addresses_of_the_gateway(told: Told, ledger_block: EsmsLedger)
 
 
 @pytest.mark.in_turn
-def test_proxies_and_files_of_certificates(
+def test_invalid_proxy_and_ca_bundle_settings_give_one_line_error(
     told: Told, ledger_block: EsmsLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever the environment holds."""
@@ -176,7 +176,7 @@ def test_proxies_and_files_of_certificates(
             told.error_of(send)
 
 
-def test_settings_that_other_libraries_refuse(
+def test_campaign_settings_refused_by_libraries_give_one_line_error(
     told: Told, gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], customers: Callable[[int], Path]
 ) -> None:
     """Of a campaign."""
@@ -199,7 +199,7 @@ _ROWS = [{"phone": "0901888484", "name": "Chị Hoa đã đặt lịch"}, {"phon
     ],
     ids=["a field", "another parameter", "rows", "a text"],
 )
-def test_parameters_that_are_refused_are_not_logged(given: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+def test_rejected_flow_parameters_are_not_logged(given: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
     """Prefect writes all that the flow was given into its log; the line names the parameter and quotes nothing."""
     heard = logging.getLogger("prefect.flows")
     heard.addHandler(caplog.handler)
@@ -215,7 +215,7 @@ def test_parameters_that_are_refused_are_not_logged(given: dict[str, Any], caplo
         assert "901 888 485" not in said
 
 
-def test_refused_parameters_of_a_flow_of_ones_own(caplog: pytest.LogCaptureFixture) -> None:
+def test_rejected_parameters_of_a_custom_flow_are_logged_with_masked_phones(caplog: pytest.LogCaptureFixture) -> None:
     """The phones in them are masked."""
 
     @flow
@@ -233,7 +233,7 @@ def test_refused_parameters_of_a_flow_of_ones_own(caplog: pytest.LogCaptureFixtu
 
 
 @pytest.mark.in_turn
-def test_what_a_run_shows(
+def test_run_state_and_log_contain_no_database_password(
     told: Told, make_campaign: Callable[..., ZnsCampaign], caplog: pytest.LogCaptureFixture
 ) -> None:
     """State and log of a flow and its task: the line, and nothing of the address."""
@@ -243,7 +243,7 @@ def test_what_a_run_shows(
     assert "w0rd" not in str(state) + caplog.text
 
 
-def test_the_line_names_what_it_was_and_where(told: Told) -> None:
+def test_unexpected_error_names_its_type_and_location(told: Told) -> None:
     """Its own words are left out, unless they are the system's for an error number."""
 
     @errors_in_one_line
@@ -267,7 +267,7 @@ def test_the_line_names_what_it_was_and_where(told: Told) -> None:
 
 
 @pytest.mark.parametrize("error", [ConfigurationError("a"), InvalidRequestError("b", field="b"), PrefectException("c")])
-def test_ours_and_those_of_prefect_pass(error: Exception) -> None:
+def test_known_errors_are_passed_through_unchanged(error: Exception) -> None:
     """As they are; what they were made of is not shown."""
 
     @errors_in_one_line

@@ -59,7 +59,7 @@ def served(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield Served(folder, gateway)
 
 
-def test_two_days_of_what_is_served(served: Served) -> None:
+def test_served_examples_send_and_export_on_two_days(served: Served) -> None:
     """Each evening everybody gets its message after a person agreed; each morning the day before is loaded."""
     for day in DAYS:
         served.gateway.populate(20, start=day.subtract(days=1), end=day, sms_type=2)
@@ -79,7 +79,7 @@ def test_two_days_of_what_is_served(served: Served) -> None:
     assert [load.window.start for load in loaded] == [day.subtract(days=1) for day in DAYS]
 
 
-def test_failure_alert(served: Served) -> None:
+def test_each_failing_example_run_sends_one_sms(served: Served) -> None:
     """Two failing runs, two SMS."""
     for _ in DAYS:
         subprocess.run(
@@ -90,7 +90,7 @@ def test_failure_alert(served: Served) -> None:
     assert all(text.startswith("Prefect: nightly-books failed, run ") for text in told)
 
 
-def test_any_function_is_called_by_its_name(served: Served) -> None:
+def test_quota_example_fails_when_the_quota_is_too_low(served: Served) -> None:
     """Enough is left, or the flow fails."""
     for needed, code in (("10", 0), ("100000000", 1)):
         done = subprocess.run(
@@ -100,7 +100,7 @@ def test_any_function_is_called_by_its_name(served: Served) -> None:
     assert served.gateway.call_count("get_oa_quota") >= 2
 
 
-def test_the_automations_can_be_created(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_example_automations_can_be_created_and_read(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """And read back."""
     monkeypatch.syspath_prepend(str(EXAMPLES))
     from automation_on_event import by_deployment, create_automations

@@ -25,7 +25,7 @@ def sms(number: int) -> dict[str, str]:
     return {"phone": phone_of(number), "content": "Xin chao", "brandname": DEMO_BRANDNAME}
 
 
-def test_reads_and_sends_are_made_once(gateway: Emulator, blocks: dict[str, Any]) -> None:
+def test_flow_retry_does_not_repeat_send_calls(gateway: Emulator, blocks: dict[str, Any]) -> None:
     """The flow fails behind them, and its retry makes no second call that sends."""
 
     @flow(retries=1, retry_delay_seconds=0)
@@ -44,7 +44,7 @@ def test_reads_and_sends_are_made_once(gateway: Emulator, blocks: dict[str, Any]
 
 
 @pytest.mark.in_turn
-def test_a_call_with_a_key_is_made_once_for_ever(gateway: Emulator, blocks: dict[str, Any]) -> None:
+def test_call_with_a_call_key_is_made_once_across_runs(gateway: Emulator, blocks: dict[str, Any]) -> None:
     """In any run, and in async flows too."""
 
     @flow
@@ -65,7 +65,9 @@ def test_a_call_with_a_key_is_made_once_for_ever(gateway: Emulator, blocks: dict
         ("send_viber", {"phones": []}, "send_viber needs brandname."),
     ],
 )
-def test_a_mistake_is_told_where_the_flow_is_built(operation: str, arguments: dict[str, Any], words: str) -> None:
+def test_invalid_call_is_rejected_at_definition_and_at_call_time(
+    operation: str, arguments: dict[str, Any], words: str
+) -> None:
     """`gateway_task` looks at the names when the file is loaded; the task itself before it needs a block."""
     with pytest.raises(InvalidRequestError) as caught:
         gateway_task(operation, *arguments)
@@ -76,7 +78,7 @@ def test_a_mistake_is_told_where_the_flow_is_built(operation: str, arguments: di
 
 
 @pytest.mark.in_turn
-def test_the_task_of_one_operation(gateway: Emulator, blocks: dict[str, Any]) -> None:
+def test_gateway_task_takes_operation_arguments_by_name(gateway: Emulator, blocks: dict[str, Any]) -> None:
     """Takes the arguments of the operation by name."""
     send = gateway_task("send_customer_care_sms", "phone", "content", "brandname", retries=2)
     assert (send.name, send.retries) == ("send-customer-care-sms", 2)

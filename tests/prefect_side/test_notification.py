@@ -34,14 +34,16 @@ def make_notification(credentials: EsmsCredentials) -> Callable[..., EsmsNotific
     return make
 
 
-def test_one_event_is_one_message(gateway: Emulator, make_notification: Callable[..., EsmsNotification]) -> None:
+def test_subject_and_body_are_sent_as_one_sms_without_diacritics(
+    gateway: Emulator, make_notification: Callable[..., EsmsNotification]
+) -> None:
     """Subject and body in one SMS, without diacritics."""
     make_notification().notify("Chạy lỗi lúc 03:00", subject="Nightly")
     (message,) = gateway.messages()
     assert (message.phone, message.content) == (PHONE, "Nightly: Chay loi luc 03:00")
 
 
-def test_a_number_in_two_spellings_gets_one(
+def test_phone_in_two_spellings_gets_one_message(
     gateway: Emulator, make_notification: Callable[..., EsmsNotification]
 ) -> None:
     """One a line, with a country code, with blanks; and one that is none keeps the alarm from nobody else."""
@@ -54,7 +56,7 @@ def test_a_number_in_two_spellings_gets_one(
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("spelling", SPELLINGS)
-def test_phones_may_be_spelt_in_any_way(
+def test_phones_are_accepted_in_any_spelling(
     gateway: Emulator, make_notification: Callable[..., EsmsNotification], spelling: str
 ) -> None:
     """As in the core and in Airflow."""
@@ -62,13 +64,13 @@ def test_phones_may_be_spelt_in_any_way(
     assert gateway.deliveries_by_phone() == dict.fromkeys(PEOPLE, 1)
 
 
-def test_each_phone_gets_one(gateway: Emulator, make_notification: Callable[..., EsmsNotification]) -> None:
+def test_repeated_phone_gets_one_message(gateway: Emulator, make_notification: Callable[..., EsmsNotification]) -> None:
     """However often it is listed."""
     make_notification(phones=f"{PHONE}, {OTHER_PHONE},{PHONE} ").notify("x")
     assert gateway.deliveries_by_phone() == {PHONE: 1, OTHER_PHONE: 1}
 
 
-def test_an_event_that_comes_again_is_held_back(
+def test_repeated_text_is_suppressed_within_the_period(
     gateway: Emulator, make_notification: Callable[..., EsmsNotification], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same text a moment later carries the same request id; another text, or much later, is another event."""
@@ -83,7 +85,7 @@ def test_an_event_that_comes_again_is_held_back(
     assert gateway.message_count == 3
 
 
-def test_a_lost_answer_does_not_double_it(
+def test_lost_response_sends_no_duplicate(
     gateway: Emulator, make_notification: Callable[..., EsmsNotification]
 ) -> None:
     """The client asks again under the same id, and that is all."""
@@ -94,7 +96,7 @@ def test_a_lost_answer_does_not_double_it(
     assert gateway.deliveries_by_phone() == {PHONE: 1}
 
 
-def test_where_a_loop_runs_it_is_a_coroutine(
+def test_notify_is_awaitable_on_a_running_event_loop(
     gateway: Emulator, make_notification: Callable[..., EsmsNotification]
 ) -> None:
     """A server awaits it; the block that only had the other form would be sent four times."""
@@ -111,7 +113,9 @@ def test_where_a_loop_runs_it_is_a_coroutine(
 
 
 @pytest.mark.in_turn
-def test_in_flows_it_is_what_the_flow_is(gateway: Emulator, make_notification: Callable[..., EsmsNotification]) -> None:
+def test_notify_is_sync_in_sync_flows_and_awaitable_in_async_flows(
+    gateway: Emulator, make_notification: Callable[..., EsmsNotification]
+) -> None:
     """Sync in a sync flow, a coroutine in an async one."""
     block = make_notification()
 
@@ -137,7 +141,7 @@ def test_in_flows_it_is_what_the_flow_is(gateway: Emulator, make_notification: C
         (http_status(503), "send_customer_care_sms"),
     ],
 )
-def test_every_problem_is_a_notification_error(
+def test_gateway_failures_raise_notification_error_with_masked_phones(
     gateway: Emulator, make_notification: Callable[..., EsmsNotification], fault: object, words: str
 ) -> None:
     """Prefect repeats an action that fails with anything else; the text is kept by the server, so it names nobody."""
@@ -150,7 +154,7 @@ def test_every_problem_is_a_notification_error(
     assert PHONE not in error.value.log
 
 
-def test_outside_of_raise_on_failure_it_is_only_logged(
+def test_failure_outside_of_raise_on_failure_is_only_logged(
     gateway: Emulator, make_notification: Callable[..., EsmsNotification], caplog: pytest.LogCaptureFixture
 ) -> None:
     """As the base class promises."""
@@ -165,7 +169,7 @@ def test_outside_of_raise_on_failure_it_is_only_logged(
     assert PHONE not in caplog.text
 
 
-def test_a_gateway_that_is_away_for_some_seconds_loses_no_alert(
+def test_short_outage_loses_no_alert_and_sends_no_duplicate(
     gateway: Emulator, make_notification: Callable[..., EsmsNotification], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is asked again, for minutes; each phone gets one message all the same."""
@@ -180,7 +184,7 @@ def test_a_gateway_that_is_away_for_some_seconds_loses_no_alert(
 
 
 @pytest.mark.parametrize(("body", "subject", "text"), [("", "Nightly", "Nightly"), ("", None, "A notification")])
-def test_a_notification_without_a_text_says_what_it_can(
+def test_empty_or_incomplete_text_still_gives_a_message(
     gateway: Emulator, make_notification: Callable[..., EsmsNotification], body: str, subject: str | None, text: str
 ) -> None:
     """An empty template or body, or a template that wants another name."""
@@ -200,7 +204,7 @@ def test_a_notification_without_a_text_says_what_it_can(
         ({"brandname": " "}, "brandname"),
     ],
 )
-def test_mistakes_are_told_when_the_block_is_saved(
+def test_invalid_block_is_rejected_on_save(
     credentials: EsmsCredentials,
     make_notification: Callable[..., EsmsNotification],
     fields: dict[str, object],
@@ -213,7 +217,7 @@ def test_mistakes_are_told_when_the_block_is_saved(
     assert "\n" not in str(error.value)
 
 
-def test_a_sandbox_says_that_nobody_is_told(
+def test_sandbox_notification_sends_nothing_and_is_logged(
     gateway: Emulator,
     credentials: EsmsCredentials,
     make_notification: Callable[..., EsmsNotification],
@@ -233,7 +237,7 @@ def test_a_sandbox_says_that_nobody_is_told(
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("fields", [{"brandname": None}, {"phones": " , "}, {"phones": "12345"}])
-def test_a_block_that_is_not_filled_in_says_so(
+def test_incomplete_block_raises_one_line_notification_error(
     credentials: EsmsCredentials, make_notification: Callable[..., EsmsNotification], fields: dict[str, object]
 ) -> None:
     """As a NotificationError too."""
@@ -244,7 +248,7 @@ def test_a_block_that_is_not_filled_in_says_so(
     assert "\n" not in error.value.log
 
 
-def test_an_error_of_ours_is_a_notification_error_too(
+def test_internal_error_raises_notification_error_without_its_text(
     make_notification: Callable[..., EsmsNotification], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A bug must not send an alarm four times; its text may hold anything, so it is left out."""
@@ -255,7 +259,7 @@ def test_an_error_of_ours_is_a_notification_error_too(
     assert error.value.log == "SMS alert: internal error (ZeroDivisionError)"
 
 
-def test_long_texts_are_cut(make_notification: Callable[..., EsmsNotification]) -> None:
+def test_long_texts_are_truncated_to_max_segments(make_notification: Callable[..., EsmsNotification]) -> None:
     """A traceback in the body costs no more than the segments allowed."""
     block = make_notification(max_segments=2)
     for body in ("x" * 100_000, "{^}" * 500, "ắ" * 1000, "😀" * 1000, "a" * 306):
@@ -265,7 +269,7 @@ def test_long_texts_are_cut(make_notification: Callable[..., EsmsNotification]) 
     assert block.message("a" * 295, "Subject").endswith("a")
 
 
-def test_braces_of_a_body_are_no_placeholders(make_notification: Callable[..., EsmsNotification]) -> None:
+def test_braces_in_the_body_are_not_treated_as_placeholders(make_notification: Callable[..., EsmsNotification]) -> None:
     """JSON in a body stays as it is, and a subject cannot pull the body in twice."""
     block = make_notification(text="[{subject}] {body}")
     assert block.message('{"a": 1} {0} {x}', "{body}") == '[{body}] {"a": 1} {0} {x}'
@@ -273,7 +277,7 @@ def test_braces_of_a_body_are_no_placeholders(make_notification: Callable[..., E
 
 
 @pytest.mark.in_turn
-def test_the_flow_for_servers_without_the_package(
+def test_notify_by_sms_flow_sends_the_alert_and_reports_failures(
     gateway: Emulator, make_notification: Callable[..., EsmsNotification]
 ) -> None:
     """An automation runs its deployment; a problem fails the run in one line."""
@@ -288,7 +292,7 @@ def test_the_flow_for_servers_without_the_package(
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("same_day", [True, False])
-def test_an_alarm_is_tried_again_and_is_still_one_message(
+def test_retried_alert_after_a_lost_response_sends_no_duplicate(
     gateway: Emulator,
     make_notification: Callable[..., EsmsNotification],
     monkeypatch: pytest.MonkeyPatch,
@@ -310,7 +314,7 @@ def test_an_alarm_is_tried_again_and_is_still_one_message(
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("same_day", [True, False])
-def test_a_flow_that_is_retried_does_not_tell_anybody_twice(
+def test_retried_flow_sends_no_duplicate_alert(
     gateway: Emulator,
     make_notification: Callable[..., EsmsNotification],
     monkeypatch: pytest.MonkeyPatch,
@@ -326,7 +330,7 @@ def test_a_flow_that_is_retried_does_not_tell_anybody_twice(
     assert gateway.call_count("send_customer_care_sms") == (4 if same_day else 2)
 
 
-def test_what_the_gateway_has_forgotten_may_not_be_repeated() -> None:
+def test_alert_may_be_repeated_only_on_the_same_day() -> None:
     """It holds back what it got on the same day."""
     assert not EsmsNotification.may_repeat(pendulum.now("UTC").subtract(hours=25).timestamp())
     assert EsmsNotification.may_repeat(pendulum.now("UTC").add(hours=1).timestamp())

@@ -94,7 +94,7 @@ def of_a_ladder(campaign: ZnsCampaign, blocks: dict[str, Any]) -> None:
         ),
     ],
 )
-def test_a_ledger_that_was_lost_is_refused(
+def test_retry_with_a_lost_ledger_is_rejected(
     gateway: Emulator,
     make_campaign: Callable[..., ZnsCampaign],
     blocks: dict[str, Any],
@@ -122,7 +122,7 @@ def test_a_ledger_that_was_lost_is_refused(
 
 
 @pytest.mark.in_turn
-def test_the_ledger_found_again_continues(
+def test_restored_ledger_is_accepted_and_resumes(
     gateway: Emulator, blocks: dict[str, Any], lose: Callable[[], None], tmp_path: Path
 ) -> None:
     """A new run is another message; one under a new key in a run that is retried is new too."""
@@ -146,7 +146,7 @@ def test_the_ledger_found_again_continues(
 
 
 @pytest.mark.in_turn
-def test_of_many_messages_some_are_remembered(
+def test_limited_number_of_labels_still_detects_a_lost_ledger(
     gateway: Emulator, blocks: dict[str, Any], lose: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those are missing in another ledger, which is then refused for each message; the earlier one takes new ones."""
@@ -168,7 +168,7 @@ def test_of_many_messages_some_are_remembered(
     everybody_once(gateway, 8)
 
 
-def test_outside_of_a_flow_nothing_is_remembered(prefect_server: str, blocks: dict[str, Any]) -> None:
+def test_run_memory_is_not_used_outside_of_a_flow(prefect_server: str, blocks: dict[str, Any]) -> None:
     """Nothing is tried again there."""
     with borrow_ledger(blocks["ledger"]) as ledger:
         assert ledger._run_memory is None

@@ -107,7 +107,7 @@ def project(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> It
             )
 
 
-def test_two_days_of_the_deployments(project: Project) -> None:
+def test_deployed_examples_send_export_and_alert_on_two_days(project: Project) -> None:
     """Each day everybody gets the evening's message, the rows of the day before are loaded, an alarm is told."""
     for day in DAYS:
         project.gateway.populate(20, start=day.subtract(days=1), end=day, sms_type=2)
@@ -134,14 +134,14 @@ def test_two_days_of_the_deployments(project: Project) -> None:
     assert project.gateway.deliveries_by_phone()[ALARMED] == 2
 
 
-def test_the_schedules_are_those_of_vietnam(project: Project) -> None:
+def test_example_schedules_use_the_vietnam_timezone(project: Project) -> None:
     """Whatever zone the server is in."""
     with get_client(sync_client=True) as api:
         deployments = [api.read_deployment_by_name(name) for name in DEPLOYED[:2]]
     assert {one.schedules[0].schedule.timezone for one in deployments} == {"Asia/Ho_Chi_Minh"}
 
 
-def test_a_cancelled_run_ends_with_every_row_settled(project: Project) -> None:
+def test_cancelled_run_settles_its_rows_and_rerun_sends_the_rest(project: Project) -> None:
     """Nobody new is sent to, what has left is settled, and the next run sends to the others."""
     people = [f"0912{number:06d}" for number in range(6000)]
     among = set(people)

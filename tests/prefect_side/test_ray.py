@@ -17,7 +17,7 @@ from esms_connectors.prefect import ZnsCampaign, zns_campaign
 
 
 @pytest.mark.timeout(400)
-def test_two_processes_share_a_campaign_of_20000(
+def test_ray_workers_share_a_campaign_of_20000_rows_without_duplicates(
     gateway: Emulator,
     books: Ledger,
     make_campaign: Callable[..., ZnsCampaign],

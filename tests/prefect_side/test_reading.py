@@ -72,7 +72,7 @@ def yesterday_at(hour: int, days: int = 1) -> pendulum.DateTime:
 # --- delivery --------------------------------------------------------------------------------------------------------
 
 
-def test_a_run_is_waited_for(
+def test_wait_for_delivery_by_run_key_counts_all_messages(
     gateway: Emulator, credentials: EsmsCredentials, ledger_block: EsmsLedger, make_campaign: Callable[..., ZnsCampaign]
 ) -> None:
     """By its run key: the ledger knows which messages those are."""
@@ -87,7 +87,7 @@ def test_a_run_is_waited_for(
 
 
 @pytest.mark.in_turn
-def test_an_sms_is_waited_for_by_what_send_sms_returned(
+def test_wait_for_delivery_accepts_run_key_or_message_ids_of_an_sms(
     gateway: Emulator, credentials: EsmsCredentials, ledger_block: EsmsLedger
 ) -> None:
     """Its run key, or its message id; in an async flow the twin."""
@@ -113,7 +113,7 @@ def test_an_sms_is_waited_for_by_what_send_sms_returned(
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("progress", [Progress(failed_share=1.0, rejected_share=0.0, report_seconds=(0.1, 0.2))])
-def test_too_few_that_arrive_fail_the_task_and_the_report(
+def test_too_few_delivered_messages_fail_the_wait_and_the_report(
     gateway: Emulator, credentials: EsmsCredentials, ledger_block: EsmsLedger, make_campaign: Callable[..., ZnsCampaign]
 ) -> None:
     """In one line, with a table of what became of them."""
@@ -134,7 +134,7 @@ def test_too_few_that_arrive_fail_the_task_and_the_report(
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("progress", [Progress(never_final_share=1.0, failed_share=0.0, rejected_share=0.0)])
-def test_the_time_to_wait_ends(
+def test_wait_timeout_raises_or_returns_counts_on_request(
     gateway: Emulator, credentials: EsmsCredentials, ledger_block: EsmsLedger, make_campaign: Callable[..., ZnsCampaign]
 ) -> None:
     """As an error, or as counts where that is asked for."""
@@ -149,7 +149,7 @@ def test_the_time_to_wait_ends(
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("progress", [Progress(never_final_share=1.0, failed_share=0.0, rejected_share=0.0)])
-def test_a_wait_ends_when_its_run_is_cancelled(
+def test_wait_ends_when_its_run_is_cancelled(
     gateway: Emulator, credentials: EsmsCredentials, ledger_block: EsmsLedger
 ) -> None:
     """Not with the next poll: in a thread no signal arrives, and a worker would kill the process."""
@@ -167,7 +167,7 @@ def test_a_wait_ends_when_its_run_is_cancelled(
 
 
 @pytest.mark.in_turn
-def test_nothing_to_wait_for_is_one_line(credentials: EsmsCredentials, ledger_block: EsmsLedger) -> None:
+def test_unknown_or_missing_run_key_is_rejected(credentials: EsmsCredentials, ledger_block: EsmsLedger) -> None:
     """An unknown run, and neither of both."""
     blocks = {"credentials": name_of(credentials), "ledger": name_of(ledger_block)}
     with pytest.raises(InvalidRequestError, match="knows no run 'nobody'"):
@@ -179,7 +179,7 @@ def test_nothing_to_wait_for_is_one_line(credentials: EsmsCredentials, ledger_bl
 # --- loading ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_window_is_loaded_and_loaded_again(
+def test_window_is_loaded_once_and_reloading_changes_nothing(
     gateway: Emulator, credentials: EsmsCredentials, warehouse: EsmsWarehouse
 ) -> None:
     """The second load changes nothing; the result counts and names nobody."""
@@ -198,7 +198,7 @@ def test_a_window_is_loaded_and_loaded_again(
 
 
 @pytest.mark.in_turn
-def test_a_span_in_words_is_that_of_the_run(
+def test_relative_window_is_based_on_the_scheduled_time_in_vietnam(
     gateway: Emulator, credentials: EsmsCredentials, warehouse: EsmsWarehouse
 ) -> None:
     """Days of Vietnam, from when the run was scheduled for; half an hour ago that was another day in UTC."""
@@ -232,7 +232,9 @@ async def _load_async(credentials: EsmsCredentials, warehouse: EsmsWarehouse) ->
 
 
 @pytest.mark.in_turn
-def test_a_snapshot_of_the_account(gateway: Emulator, credentials: EsmsCredentials, warehouse: EsmsWarehouse) -> None:
+def test_account_snapshot_writes_the_requested_tables(
+    gateway: Emulator, credentials: EsmsCredentials, warehouse: EsmsWarehouse
+) -> None:
     """In a flow and in an async one; an unknown table is told in a line before anything is asked."""
     blocks = {"credentials": name_of(credentials), "warehouse": name_of(warehouse)}
 
@@ -253,7 +255,9 @@ def test_a_snapshot_of_the_account(gateway: Emulator, credentials: EsmsCredentia
         take_snapshot.fn(["balance"], **blocks)
 
 
-def test_the_daily_export(gateway: Emulator, credentials: EsmsCredentials, warehouse: EsmsWarehouse) -> None:
+def test_daily_export_loads_all_types_and_emits_events_and_assets(
+    gateway: Emulator, credentials: EsmsCredentials, warehouse: EsmsWarehouse
+) -> None:
     """A task for each type of yesterday, an asset with what was loaded, an event for each window."""
     gateway.populate(600, start=yesterday_at(0), end=yesterday_at(24))
     gateway.populate(600, start=yesterday_at(0), end=yesterday_at(24), sms_type=25)
@@ -293,7 +297,7 @@ def events_named(event: str, about: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.in_turn
-def test_rows_that_were_not_final_are_read_again(
+def test_open_rows_are_followed_up_by_the_next_export(
     gateway: Emulator, credentials: EsmsCredentials, warehouse: EsmsWarehouse
 ) -> None:
     """Two days ago something was still under way; the export of yesterday brings its end along."""
@@ -310,7 +314,7 @@ def test_rows_that_were_not_final_are_read_again(
 
 
 @pytest.mark.in_turn
-def test_days_that_were_missed_are_loaded(
+def test_missed_days_are_loaded_by_the_next_export(
     gateway: Emulator, credentials: EsmsCredentials, warehouse: EsmsWarehouse
 ) -> None:
     """Three days ago the last export ran; the next one brings the days between along, once."""
@@ -324,7 +328,7 @@ def test_days_that_were_missed_are_loaded(
 
 
 @pytest.mark.in_turn
-def test_a_retry_passes_over_what_is_loaded(
+def test_flow_retry_loads_only_the_failed_windows(
     gateway: Emulator, credentials: EsmsCredentials, warehouse: EsmsWarehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One of three windows fails; the others are loaded, and the second attempt reads that one only."""
@@ -346,7 +350,7 @@ def test_a_retry_passes_over_what_is_loaded(
     assert reads == [(3, 3)]
 
 
-def test_a_run_that_loads_twice_reads_twice(
+def test_repeated_loads_in_a_run_read_again_but_a_retry_skips_them(
     gateway: Emulator, credentials: EsmsCredentials, warehouse: EsmsWarehouse, tmp_path: Path
 ) -> None:
     """Into another warehouse, or the same one later; a retry of the flow passes over each of these loads."""
@@ -381,7 +385,7 @@ def test_a_run_that_loads_twice_reads_twice(
     assert in_table(other, "SELECT count(*) FROM esms_sent_messages") == [(5,)]
 
 
-def test_a_retry_loads_again_into_a_block_that_was_never_saved(
+def test_flow_retry_loads_again_into_an_unsaved_block(
     gateway: Emulator, credentials: EsmsCredentials, warehouse: EsmsWarehouse, tmp_path: Path
 ) -> None:
     """Nothing tells it from another one, made where the first was in memory."""
@@ -400,7 +404,7 @@ def test_a_retry_loads_again_into_a_block_that_was_never_saved(
 
 
 @pytest.mark.in_turn
-def test_a_retry_counts_what_its_first_attempt_loaded(
+def test_retried_export_counts_the_windows_of_all_attempts(
     gateway: Emulator, credentials: EsmsCredentials, warehouse: EsmsWarehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of two missed days one is loaded by the first attempt, the other by the second: the run is about both."""
@@ -417,7 +421,7 @@ def test_a_retry_counts_what_its_first_attempt_loaded(
 
 
 @pytest.mark.in_turn
-def test_windows_that_cannot_be_loaded_fail_the_export_in_one_line(
+def test_failed_windows_give_one_line_export_error(
     gateway: Emulator, credentials: EsmsCredentials, warehouse: EsmsWarehouse
 ) -> None:
     """It says how many, and the first reason."""
@@ -441,7 +445,7 @@ def test_windows_that_cannot_be_loaded_fail_the_export_in_one_line(
         ({"warehouse": "nobody"}, "There is no block esms-warehouse/nobody"),
     ],
 )
-def test_a_mistake_is_one_line(
+def test_invalid_export_settings_give_one_line_error(
     credentials: EsmsCredentials, warehouse: EsmsWarehouse, settings: dict[str, Any], words: str
 ) -> None:
     """Before anything is read."""
@@ -451,7 +455,9 @@ def test_a_mistake_is_one_line(
 
 
 @pytest.mark.in_turn
-def test_a_warehouse_that_cannot_be_opened_is_one_line(credentials: EsmsCredentials, prefect_server: str) -> None:
+def test_unreachable_warehouse_gives_one_line_error_without_password(
+    credentials: EsmsCredentials, prefect_server: str
+) -> None:
     """Without its address, which may hold a password."""
     block = EsmsWarehouse(url="postgresql://me:hunter2hunter2@127.0.0.1:9/rows")
     with pytest.raises(Exception, match=r"(?i)postgres|warehouse|connect") as error:

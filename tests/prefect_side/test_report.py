@@ -40,12 +40,12 @@ def webhook() -> Iterator[tuple[list[Any], str]]:
     ("notify", "words"),
     [("team", "as type/name, such as slack-webhook/team"), ("slack-webhook/nobody", "no notification block")],
 )
-def test_whom_to_tell_is_checked_first(prefect_server: str, notify: str, words: str) -> None:
+def test_invalid_notification_block_is_rejected_before_the_report(prefect_server: str, notify: str, words: str) -> None:
     with pytest.raises(EsmsError, match=words):
         sent_messages_report(warehouse="none", notify=notify)
 
 
-def test_yesterday_as_an_artifact_and_as_files(
+def test_report_of_yesterday_is_written_as_artifact_and_file_and_notified(
     gateway: Emulator, credentials: EsmsCredentials, tmp_path: Path, webhook: tuple[list[Any], str]
 ) -> None:
     """The figures are the gateway's; neither the artifact nor the file has a phone."""
@@ -97,7 +97,7 @@ def day_of_a_subflow() -> pendulum.DateTime:
 @pytest.mark.in_turn
 @pytest.mark.parametrize("asks", [day_of_the_run, day_of_a_subflow])
 @pytest.mark.parametrize("days_late", [1, 3])
-def test_a_late_run_is_about_the_day_before_the_one_it_was_scheduled_for(
+def test_late_run_covers_the_day_before_its_scheduled_day(
     prefect_server: str, asks: Flow[..., Any], days_late: int
 ) -> None:
     """However late it begins, and also in a subflow, which begins when it is called."""
@@ -110,7 +110,7 @@ def test_a_late_run_is_about_the_day_before_the_one_it_was_scheduled_for(
     ("day", "days", "first"),
     [("yesterday", 1, 14), ("-7d", 7, 8), ("today", 1, 15), ("2024-05-01", 1, 1), (pendulum.date(2024, 5, 2), 1, 2)],
 )
-def test_a_day_may_be_a_word(prefect_server: str, day: Any, days: int, first: int) -> None:
+def test_day_may_be_given_as_a_word_or_a_date(prefect_server: str, day: Any, days: int, first: int) -> None:
     """From the day that the run was scheduled for, in Vietnam."""
 
     @flow
@@ -121,7 +121,7 @@ def test_a_day_may_be_a_word(prefect_server: str, day: Any, days: int, first: in
     assert run_scheduled_for(NOON.start_of("day").add(minutes=1), asks) == expected
 
 
-def test_a_retry_behind_midnight_is_about_the_same_day(prefect_server: str) -> None:
+def test_retry_after_midnight_covers_the_same_day(prefect_server: str) -> None:
     """It was scheduled for yesterday evening; that the second attempt begins today does not matter."""
     seen: list[pendulum.DateTime] = []
 

@@ -39,7 +39,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         files.rm("bucket", recursive=True)
 
 
-def test_reports_and_invoices_in_a_bucket(
+def test_reports_and_invoices_may_be_in_an_s3_bucket(
     store: Any, gateway: Emulator, credentials: EsmsCredentials, tmp_path: Path
 ) -> None:
     """Each file is there as a whole, and where it is is told; a bucket that is not there is one line."""
@@ -67,7 +67,7 @@ def test_reports_and_invoices_in_a_bucket(
     assert (line["invoiced_messages"], line["agrees"]) == (1, False)
 
 
-def test_rows_in_a_bucket(store: Any, gateway: Emulator, credentials: EsmsCredentials) -> None:
+def test_rows_are_loaded_once_into_an_s3_bucket(store: Any, gateway: Emulator, credentials: EsmsCredentials) -> None:
     """A block with the address of a folder there."""
     today = NOON.start_of("day")
     gateway.populate(300, start=today.subtract(days=1), end=today, sms_type=2)

@@ -22,7 +22,7 @@ def refused(**_: Any) -> None:
     raise httpx.ConnectError("All connection attempts failed")
 
 
-def test_nothing_that_is_only_shown_fails_a_run(
+def test_failing_artifact_calls_do_not_fail_the_run(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The plan, the bar, and the tables of outcomes."""
@@ -35,7 +35,7 @@ def test_nothing_that_is_only_shown_fails_a_run(
     assert told["delivered"] == 3
 
 
-def test_an_update_that_takes_a_minute_does_not_take_a_minute_each_second(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_progress_updates_are_throttled(monkeypatch: pytest.MonkeyPatch) -> None:
     """As Prefect takes to give up: between two updates the run goes on, and at its end the bar is right."""
     now, told = [1000.0], list[float]()
 
@@ -56,7 +56,7 @@ def test_an_update_that_takes_a_minute_does_not_take_a_minute_each_second(monkey
 
 
 @pytest.mark.in_turn
-def test_tasks_that_prefect_cannot_run_stop_the_campaign_in_one_line(
+def test_unreachable_server_stops_the_campaign_and_rerun_resumes(
     gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each asks the server for the limits of its tags. Those under way are settled, and the next run sends the rest."""
@@ -80,7 +80,7 @@ def test_tasks_that_prefect_cannot_run_stop_the_campaign_in_one_line(
     everybody_once(gateway, 40)
 
 
-def test_errors_of_its_client_say_what_to_do() -> None:
+def test_prefect_client_errors_become_retryable_errors_without_password() -> None:
     """In one line, without the address."""
     request = httpx.Request("POST", "http://user:password@prefect:4200/api/artifacts/")
     for error in (httpx.ConnectError("x", request=request), httpx.ReadTimeout("x", request=request)):

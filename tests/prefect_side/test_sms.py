@@ -31,7 +31,9 @@ def blocks(credentials: EsmsCredentials, ledger_block: EsmsLedger) -> dict[str, 
     return {"credentials": name_of(credentials), "ledger": name_of(ledger_block)}
 
 
-def test_one_sms(gateway: Emulator, books: Ledger, blocks: dict[str, Any]) -> None:
+def test_send_sms_sends_one_message_and_returns_no_phone(
+    gateway: Emulator, books: Ledger, blocks: dict[str, Any]
+) -> None:
     """In any spelling of the phone, with braces as they stand; the result is plain and names nobody."""
 
     @flow
@@ -47,7 +49,7 @@ def test_one_sms(gateway: Emulator, books: Ledger, blocks: dict[str, Any]) -> No
     assert told.keys() >= SmsResult.__annotations__.keys()
 
 
-def test_retries_of_the_flow_send_nothing_twice(gateway: Emulator, blocks: dict[str, Any]) -> None:
+def test_flow_retries_send_no_duplicates(gateway: Emulator, blocks: dict[str, Any]) -> None:
     """The flow fails behind the sends, twice; mapped, plain, and two texts to one person."""
 
     @flow(retries=2, retry_delay_seconds=0)
@@ -67,7 +69,7 @@ def test_retries_of_the_flow_send_nothing_twice(gateway: Emulator, blocks: dict[
 
 
 @pytest.mark.in_turn
-def test_a_subflow_is_not_a_new_message(gateway: Emulator, blocks: dict[str, Any]) -> None:
+def test_recreated_subflows_of_a_retry_send_no_duplicate(gateway: Emulator, blocks: dict[str, Any]) -> None:
     """Prefect makes the subflows of a retried run anew; the message is that of the run around them."""
 
     @flow
@@ -106,7 +108,7 @@ def _sends_in_a_task(blocks: dict[str, Any]) -> None:
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("send", [_sends_itself, _sends_in_a_flow, _sends_in_a_task])
-def test_a_retried_task_without_a_flow_sends_once(
+def test_retried_task_without_a_flow_sends_once(
     gateway: Emulator, blocks: dict[str, Any], send: Callable[[dict[str, Any]], None]
 ) -> None:
     """Its run stays the same, whatever it calls is made anew; and its next run is another message."""
@@ -125,7 +127,9 @@ def test_a_retried_task_without_a_flow_sends_once(
 
 
 @pytest.mark.in_turn
-def test_a_message_key_is_sent_once_for_ever(gateway: Emulator, blocks: dict[str, Any]) -> None:
+def test_message_key_is_sent_once_across_runs_and_changes_are_rejected(
+    gateway: Emulator, blocks: dict[str, Any]
+) -> None:
     """In two runs of a flow, of which the second says that nothing left; with another text or phone it is refused."""
 
     @flow
@@ -145,7 +149,7 @@ def test_a_message_key_is_sent_once_for_ever(gateway: Emulator, blocks: dict[str
 
 
 @pytest.mark.in_turn
-def test_two_runs_without_a_key_are_two_messages(gateway: Emulator, blocks: dict[str, Any]) -> None:
+def test_each_run_without_a_message_key_sends_its_own_message(gateway: Emulator, blocks: dict[str, Any]) -> None:
     """A daily greeting may go out daily."""
 
     @flow
@@ -158,7 +162,7 @@ def test_two_runs_without_a_key_are_two_messages(gateway: Emulator, blocks: dict
     assert gateway.deliveries_by_phone() == {phone_of(1): 2}
 
 
-def test_a_lost_answer_costs_no_second_message(gateway: Emulator, blocks: dict[str, Any]) -> None:
+def test_lost_response_is_reported_as_duplicate_and_sent_once(gateway: Emulator, blocks: dict[str, Any]) -> None:
     """Asked again under the same request id; the answer 124 has no id of the message."""
     gateway.faults.add("send_customer_care_sms", drop_after(), calls=[1])
 
@@ -172,7 +176,7 @@ def test_a_lost_answer_costs_no_second_message(gateway: Emulator, blocks: dict[s
 
 
 @pytest.mark.in_turn
-def test_the_core_decides_about_retries(gateway: Emulator, blocks: dict[str, Any]) -> None:
+def test_task_retries_outages_but_not_rejections(gateway: Emulator, blocks: dict[str, Any]) -> None:
     """A refusal for good is not tried again; a gateway that was down is, under the same request id."""
     tries: list[int] = []
 
@@ -198,7 +202,7 @@ def test_the_core_decides_about_retries(gateway: Emulator, blocks: dict[str, Any
     assert gateway.deliveries_by_phone() == {phone_of(1): 1}
 
 
-def test_errors_of_others_are_repeated_only_where_that_helps() -> None:
+def test_connection_errors_are_retryable_but_type_errors_are_not() -> None:
     """A connection may come back; a bug does not go away."""
 
     class State:
@@ -210,7 +214,7 @@ def test_errors_of_others_are_repeated_only_where_that_helps() -> None:
         assert is_retryable(None, None, state) is expected
 
 
-def test_in_async_flows(gateway: Emulator, blocks: dict[str, Any]) -> None:
+def test_asend_sms_sends_concurrently_in_async_flows(gateway: Emulator, blocks: dict[str, Any]) -> None:
     """The twin; several at once."""
 
     @flow
@@ -222,7 +226,7 @@ def test_in_async_flows(gateway: Emulator, blocks: dict[str, Any]) -> None:
 
 
 @pytest.mark.in_turn
-def test_the_sandbox_sends_and_remembers_nothing(
+def test_sandbox_sms_sends_nothing_and_leaves_the_ledger_empty(
     gateway: Emulator, credentials: EsmsCredentials, books: Ledger, blocks: dict[str, Any]
 ) -> None:
     """The gateway checks the text, and that is all."""
@@ -254,7 +258,7 @@ def test_the_sandbox_sends_and_remembers_nothing(
         ({"callback_url": "nowhere"}, "callback_url"),
     ],
 )
-def test_a_mistake_is_one_line(
+def test_invalid_arguments_give_one_line_error_and_empty_brandname_is_ignored(
     gateway: Emulator, blocks: dict[str, Any], arguments: dict[str, Any], words: str | None
 ) -> None:
     """And nothing was sent."""
@@ -272,7 +276,9 @@ def test_a_mistake_is_one_line(
     assert gateway.message_count == 0
 
 
-def test_a_mistake_does_not_use_up_the_key(gateway: Emulator, books: Ledger, blocks: dict[str, Any]) -> None:
+def test_rejected_message_does_not_consume_its_message_key(
+    gateway: Emulator, books: Ledger, blocks: dict[str, Any]
+) -> None:
     """The message that was meant goes out under it."""
     with pytest.raises(InvalidRequestError, match="text is empty"):
         send_sms(phone_of(1), "", message_key="order-17", **blocks)
@@ -281,14 +287,16 @@ def test_a_mistake_does_not_use_up_the_key(gateway: Emulator, books: Ledger, blo
     assert gateway.deliveries_by_phone() == {phone_of(1): 1}
 
 
-def test_outside_of_a_run_it_wants_a_key(gateway: Emulator, blocks: dict[str, Any]) -> None:
+def test_send_outside_of_a_run_requires_a_message_key(gateway: Emulator, blocks: dict[str, Any]) -> None:
     """Its function called as a function has no run that could tell a repetition from a second message."""
     with pytest.raises(InvalidRequestError, match="message_key"):
         send_sms.fn(phone_of(1), "x", **blocks)
     assert send_sms.fn(phone_of(1), "x", message_key="k", **blocks)["state"] == "accepted"
 
 
-def test_a_message_key_in_another_spelling_is_the_same_key(gateway: Emulator, blocks: dict[str, Any]) -> None:
+def test_message_key_spellings_are_equivalent_and_invalid_keys_rejected(
+    gateway: Emulator, blocks: dict[str, Any]
+) -> None:
     """As rows of a table: blanks, types and what pandas or Excel makes of a number. What is no key names no message."""
     send = partial(send_sms.fn, phone_of(1), "x", **blocks)
     sent = [send(message_key=key)["sent_by_this_try"] for key in (17, "17", " 17", "17.0", Decimal("17.000"), '="17"')]
@@ -300,7 +308,7 @@ def test_a_message_key_in_another_spelling_is_the_same_key(gateway: Emulator, bl
 
 
 @pytest.mark.in_turn
-def test_a_task_without_a_flow(gateway: Emulator, blocks: dict[str, Any]) -> None:
+def test_send_sms_works_without_a_flow(gateway: Emulator, blocks: dict[str, Any]) -> None:
     """It has a run of its own, and shares nothing with another one."""
     assert send_sms(phone_of(1), "x", **blocks)["state"] == "accepted"
     assert isinstance(send_sms, type(task(lambda: None)))

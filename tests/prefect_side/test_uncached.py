@@ -23,7 +23,7 @@ PLANS = {plan_zns_bulk.name}
 
 
 @pytest.mark.parametrize("one", [*TASKS, gateway_task("send_viber")], ids=lambda one: one.fn.__name__)
-def test_a_cache_across_runs_is_refused_when_the_file_is_loaded(one: Task[..., Any]) -> None:
+def test_caching_across_runs_is_rejected_for_all_tasks_except_plans(one: Task[..., Any]) -> None:
     """Also on a task that has other options already; what only stores its result is accepted."""
     stored = one.with_options(retries=2, persist_result=True, result_storage_key=None).with_options(
         cache_policy=NO_CACHE, refresh_cache=True
@@ -42,7 +42,7 @@ def test_a_cache_across_runs_is_refused_when_the_file_is_loaded(one: Task[..., A
                 made.with_options(**options)
 
 
-def test_a_read_may_be_cached() -> None:
+def test_read_operation_may_be_cached_but_a_send_may_not() -> None:
     """Which needs the name of the operation."""
     assert gateway_task("get_balance", cache_policy=INPUTS).cache_policy is INPUTS
     with pytest.raises(InvalidRequestError, match="send-viber takes no cache_policy"):
@@ -61,7 +61,7 @@ def test_a_task_worker_serves_each_task(prefect_server: str) -> None:
 
 
 @pytest.mark.in_turn
-def test_a_background_task_within_a_flow_is_refused(
+def test_delayed_task_within_a_flow_is_rejected(
     gateway: Emulator, credentials: EsmsCredentials, ledger_block: EsmsLedger
 ) -> None:
     """In one line; Prefect says that a dict cannot be serialized. What is submitted is one message in both tries."""

@@ -72,7 +72,7 @@ def query(url: str = "bigquery://shop/crm") -> SqlQuery:
     return SqlQuery(url, QUERY, {"city": "Huế"})
 
 
-def test_each_type_arrives_as_a_person_would_read_it(server: BigQueryServer) -> None:
+def test_bigquery_types_are_formatted_for_the_template(server: BigQueryServer) -> None:
     """INT64, STRING with accents apart, DATE, TIMESTAMP, NUMERIC; the value of the query is a parameter."""
     [one] = read_recipients(query(), COLUMNS, template=TEMPLATE)
     assert (one.phone, one.row_key) == ("0901000001", "V00001")
@@ -84,14 +84,14 @@ def test_each_type_arrives_as_a_person_would_read_it(server: BigQueryServer) -> 
     assert (city["name"], city["parameterValue"]) == ("city", {"value": "Huế"})
 
 
-def test_a_datetime_has_no_zone(server: BigQueryServer) -> None:
+def test_datetime_without_zone_is_not_converted(server: BigQueryServer) -> None:
     server.schema = SCHEMA | {"booked": "DATETIME"}
     server.rows[0][3] = "2026-11-05T18:30:00"
     [one] = read_recipients(query(), COLUMNS, template=TEMPLATE)
     assert one.template_params[2] == "18:30 05/11/2026"
 
 
-def test_what_is_null_or_lost_digits_is_refused_and_said(server: BigQueryServer) -> None:
+def test_null_phone_and_required_null_value_are_rejected(server: BigQueryServer) -> None:
     """A NULL phone, a NULL name that the template needs; the others go on."""
     server.rows = [visit(1), [None, *visit(2)[1:]], [visit(3)[0], None, *visit(3)[2:]]]
     report = ReadReport()
@@ -103,14 +103,14 @@ def test_what_is_null_or_lost_digits_is_refused_and_said(server: BigQueryServer)
     ]
 
 
-def test_a_phone_in_a_float_column_is_refused(server: BigQueryServer) -> None:
+def test_phone_in_a_float_column_is_rejected(server: BigQueryServer) -> None:
     server.schema, report = SCHEMA | {"phone": "FLOAT"}, ReadReport()
     server.rows = [["84901000001.0", *visit(1)[1:]]]
     assert list(read_recipients(query(), COLUMNS, template=TEMPLATE, report=report)) == []
     assert "float" in report.first_rejects[0].reason
 
 
-def test_more_rows_than_a_page_arrive_once_each(server: BigQueryServer) -> None:
+def test_more_rows_than_a_page_are_read_once(server: BigQueryServer) -> None:
     """By the REST API in pages of the dialect's size."""
     server.rows = [visit(number) for number in range(12_500)]
     report = ReadReport()
@@ -131,7 +131,7 @@ WRONG_TYPE = "Bad int64 value: Chi Huong 0901000001"
         ((400, "invalidQuery", WRONG_TYPE), "BigQuery says invalidQuery (400)."),
     ],
 )
-def test_what_it_answers_is_said_in_one_line_without_rows(
+def test_refused_query_gives_error_without_row_values(
     server: BigQueryServer, refusal: tuple[int, str, str], words: str
 ) -> None:
     server.refusal = refusal
@@ -140,7 +140,7 @@ def test_what_it_answers_is_said_in_one_line_without_rows(
     assert str(caught.value).startswith(f"The query failed: {words}")
 
 
-def test_an_error_in_the_middle_is_told_and_quotes_no_row(server: BigQueryServer) -> None:
+def test_error_during_reading_does_not_quote_a_row(server: BigQueryServer) -> None:
     server.rows = [visit(number) for number in range(12_500)]
     server.refusal, server.refused_page = (400, "invalidQuery", WRONG_TYPE), 1
     with pytest.raises(InvalidRequestError, match="BigQuery says invalidQuery") as caught:
@@ -157,7 +157,7 @@ DAMAGED = {
 
 @pytest.mark.parametrize("way", ["address", "environment"])
 @pytest.mark.parametrize("damage", [*DAMAGED, "not there"])
-def test_a_key_that_cannot_be_used_is_told_without_its_place(
+def test_unusable_key_file_error_hides_its_path_and_content(
     server: BigQueryServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, damage: str
 ) -> None:
     place = tmp_path / "hunter2.json"
@@ -176,14 +176,14 @@ def test_a_key_that_cannot_be_used_is_told_without_its_place(
     assert not [word for word in ("\n", "hunter2", "5ecret", str(tmp_path)) if word in problem]
 
 
-def test_a_key_that_google_refuses(server: BigQueryServer) -> None:
+def test_key_refused_by_google_gives_configuration_error(server: BigQueryServer) -> None:
     server.refusal = (400, "invalid_grant", "Invalid JWT Signature of 5ecret.")
     with pytest.raises(ConfigurationError, match=r"Google refuses the key \(invalid_grant\)") as caught:
         list(read_recipients(query(), COLUMNS, template=TEMPLATE))
     assert "5ecret" not in str(caught.value)
 
 
-def test_a_campaign_of_the_command_line(server: BigQueryServer, tmp_path: Path) -> None:
+def test_command_line_campaign_from_bigquery_sends_each_row_once(server: BigQueryServer, tmp_path: Path) -> None:
     """Read twice, sent once; nothing of Google's library is on the screen."""
     columns = ("phone", "customer_name", "service", "code", "date")
     server.schema = dict.fromkeys(columns, "STRING") | {"phone": "INTEGER", "date": "DATE"}
@@ -204,7 +204,7 @@ def test_a_campaign_of_the_command_line(server: BigQueryServer, tmp_path: Path) 
     assert len(server.asked) == 2
 
 
-def test_errors_are_of_this_package(server: BigQueryServer) -> None:
+def test_project_defaults_to_that_of_the_key_and_invalid_url_setting_is_rejected(server: BigQueryServer) -> None:
     """A project that the address does not name and the key does; a setting that is none."""
     [one] = read_recipients(query("bigquery://"), COLUMNS, template=TEMPLATE)
     assert one.row_key == "V00001"

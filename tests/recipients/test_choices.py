@@ -25,7 +25,7 @@ def read(
     return [(one.phone, one.row_key) for one in people], report
 
 
-def test_two_phones_are_refused_first_or_both() -> None:
+def test_two_phones_option_rejects_the_row_or_takes_first_or_both() -> None:
     """Nobody guesses; by choice the first, or each of them once."""
     people, report = read(TWO)
     assert people == [("0902888484", "0902888484")]
@@ -48,7 +48,7 @@ def test_two_phones_are_refused_first_or_both() -> None:
         read(TWO, two_phones="second")
 
 
-def test_keys_of_further_phones_do_not_meet_those_of_rows() -> None:
+def test_further_phone_with_the_key_of_another_row_is_rejected() -> None:
     """A#2 may be the key of another row: then the further phone is refused, never sent under it."""
     rows = [{"phone": "0903888484", "name": "Chi", "code": "A#2"}, *TWO]
     people, report = read(rows, BY_CODE, two_phones="both", duplicates="keep")
@@ -64,7 +64,7 @@ DAMAGED = [
 ]
 
 
-def test_damaged_texts_are_refused_with_a_sample_or_sent_as_they_are() -> None:
+def test_damaged_texts_are_rejected_with_a_sample_unless_as_is_is_set() -> None:
     """A word shows the damage; control characters are never sent."""
     people, report = read(DAMAGED)
     assert [phone for phone, _ in people] == ["0901888487"]

@@ -61,7 +61,7 @@ def _damaged_part(content: bytes, dice: random.Random) -> bytes:
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".xlsx", ".parquet", ".csv.gz"])
-def test_whatever_a_file_holds_it_ends_in_one_line(tmp_path: Path, suffix: str) -> None:
+def test_damaged_files_are_read_or_give_one_line_error(tmp_path: Path, suffix: str) -> None:
     """No error of another library, whatever the name promises."""
     dice = random.Random(f"files {suffix}")
     contents = list(seeds(tmp_path))

@@ -53,7 +53,7 @@ def misread(text: str, encoding: str) -> str:
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("text", GOOD)
 @pytest.mark.parametrize("encoding", ["cp1252", "cp1258", "mac_roman", "latin-1"])
-def test_utf_8_that_was_read_as_something_else(text: str, encoding: str) -> None:
+def test_utf_8_decoded_with_another_encoding_is_rejected(text: str, encoding: str) -> None:
     """`Nguyá»…n`, once or twice, alone or beside text that is right."""
     once = misread(text, encoding)
     for damaged in (once, f"Chị {once}", unicodedata.normalize("NFC", once)):
@@ -63,7 +63,7 @@ def test_utf_8_that_was_read_as_something_else(text: str, encoding: str) -> None
 
 @pytest.mark.parametrize("text", GOOD)
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp1258"])
-def test_question_marks_for_letters(text: str, encoding: str) -> None:
+def test_question_marks_in_place_of_letters_are_rejected(text: str, encoding: str) -> None:
     """What a database in another alphabet puts for letters that it has not."""
     damaged = text.encode(encoding, "replace").decode(encoding)
     if damaged != text:
@@ -103,7 +103,7 @@ def test_question_marks_for_letters(text: str, encoding: str) -> None:
         ("${ten}", "is a placeholder that was never filled in"),
     ],
 )
-def test_damage_has_a_name(value: str, reason: str) -> None:
+def test_damaged_texts_are_rejected_with_a_specific_reason(value: str, reason: str) -> None:
     """One that can be counted, and searched for."""
     assert outcome(value) == outcome(value, TEMPLATE) == (reason,)
 
@@ -169,7 +169,7 @@ def test_damage_has_a_name(value: str, reason: str) -> None:
         "Nữ: 20–30 tuổi",
     ],
 )
-def test_what_only_looks_odd_is_taken(value: str) -> None:
+def test_unusual_but_valid_texts_are_accepted(value: str) -> None:
     """Foreign names, signs, questions, addresses."""
     assert outcome(value) == (unicodedata.normalize("NFC", value),)
 
@@ -191,14 +191,14 @@ def syllables() -> Iterator[str]:
                         yield first + told + last
 
 
-def test_no_vietnamese_syllable_is_taken_for_damage() -> None:
+def test_vietnamese_syllables_are_not_reported_as_damaged() -> None:
     """In small letters, with a capital, in capitals."""
     wrong = [one for word in syllables() for one in (word, word.capitalize(), word.upper()) if damage_of(one)]
     assert wrong == []
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r", "\v", "\f", "\x85", "\u2028"])
-def test_line_ends(line_end: str) -> None:
+def test_line_ends_are_normalised_and_become_spaces_in_template_values(line_end: str) -> None:
     """One kind of them in an SMS; a value of a template is one line, as is one with tabs."""
     assert outcome(f"Chị{line_end} Hương") == ("Chị\n Hương",)
     assert outcome(f"Chị{line_end}\t Hương{line_end}", TEMPLATE) == ("Chị Hương",)
@@ -212,7 +212,9 @@ def test_line_ends(line_end: str) -> None:
         ("phone,name\n0901888484,Nguyê\u0303n Văn\n".encode("cp1258"), "use encoding=windows-1258"),
     ],
 )
-def test_old_fonts_are_no_encoding(tmp_path: Path, content: bytes, advice: str) -> None:
+def test_legacy_encodings_are_rejected_with_advice_and_fonts_are_not_sent(
+    tmp_path: Path, content: bytes, advice: str
+) -> None:
     """With the encoding that was advised for them the damage went out."""
     path = tmp_path / "a.csv"
     path.write_bytes(content)

@@ -27,7 +27,7 @@ def failure(url: str, query: str) -> str:
     return said
 
 
-def test_text_that_sqlite_cannot_decode(tmp_path: Path) -> None:
+def test_sqlite_decoding_error_does_not_quote_the_row(tmp_path: Path) -> None:
     """It quotes the cell."""
     with sqlite3.connect(tmp_path / "legacy.sqlite") as made:
         made.execute("create table v(phone text, name text)")
@@ -73,7 +73,7 @@ def test_a_database_that_does_not_exist_is_not_created(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "begin", ["", "select '0901888400' as phone, '1' as name from generate_series(1, 3000) union all "]
 )
-def test_values_that_postgresql_cannot_convert(postgres: PostgresServer, begin: str) -> None:
+def test_postgresql_conversion_error_does_not_quote_the_row(postgres: PostgresServer, begin: str) -> None:
     """On the first row, or after thousands were read."""
     for person in PEOPLE:
         query = f"{begin}select '0901888401', (name || 'x')::int::text as name from (values ($${person}$$)) v(name)"
@@ -81,7 +81,7 @@ def test_values_that_postgresql_cannot_convert(postgres: PostgresServer, begin: 
         assert "SQLSTATE 22P02" in said
 
 
-def test_what_a_function_raises_may_quote_a_row_too(postgres: PostgresServer) -> None:
+def test_error_raised_by_a_postgresql_function_does_not_quote_the_row(postgres: PostgresServer) -> None:
     """Only the state is told."""
     schema = postgres.new_schema()
     postgres.execute(
@@ -92,7 +92,7 @@ def test_what_a_function_raises_may_quote_a_row_too(postgres: PostgresServer) ->
     assert "SQLSTATE P0001" in said
 
 
-def test_names_of_tables_and_columns_are_told(postgres: PostgresServer) -> None:
+def test_unknown_tables_and_columns_are_named_in_the_error(postgres: PostgresServer) -> None:
     """Whoever wrote the query mends it by them."""
     assert 'relation "no_such_table" does not exist' in failure(postgres.uri, "select phone, name from no_such_table")
     assert 'column "nam" does not exist' in failure(postgres.uri, "select '1' as phone, nam as name")
@@ -124,7 +124,7 @@ class ProgrammingError(Exception):
         (ValueError("a\nb 'Nguyen'"), "a"),
     ],
 )
-def test_drivers_without_states(error: Exception, words: str) -> None:
+def test_driver_errors_without_sqlstate_are_redacted(error: Exception, words: str) -> None:
     """Quoted words may be values, hosts or parts of a password."""
     said = database_words(error)
     assert said.endswith(words)
@@ -141,7 +141,7 @@ def test_drivers_without_states(error: Exception, words: str) -> None:
         "://crm:s3cretword@host/db",
     ],
 )
-def test_an_address_with_a_password_that_is_not_escaped(url: str) -> None:
+def test_database_url_with_unescaped_password_gives_error_without_exposing_it(url: str) -> None:
     """One line that says how it is written, and no part of it."""
     with pytest.raises((InvalidRequestError, ConfigurationError)) as caught:
         list(read_recipients(SqlQuery(url, "select 1"), NAME))

@@ -136,7 +136,7 @@ def check(found: dict[str, str], meant: list[Person]) -> None:
     st.integers(0, 2),
     st.booleans(),
 )
-def test_text_files(
+def test_recipients_of_any_generated_text_file_receive_their_values(
     reached: Callable[[str, bytes], dict[str, str]],
     meant: list[Person],
     names: list[str],
@@ -162,7 +162,7 @@ def test_text_files(
 @pytest.mark.in_turn
 @settings(max_examples=examples(15))
 @given(people(), header(), st.integers(0, 2), st.integers(0, 2), st.booleans(), st.booleans())
-def test_workbooks(
+def test_recipients_of_any_generated_workbook_receive_their_values(
     reached: Callable[[str, bytes], dict[str, str]],
     meant: list[Person],
     names: list[str],

@@ -51,7 +51,7 @@ def workbook() -> bytes:
 
 
 @pytest.mark.parametrize("sheet", [None, "Khách"])
-def test_the_whole_workbook(google: Google, sheet: str | None) -> None:
+def test_workbook_is_fetched_and_its_sheet_found_by_columns_or_name(google: Google, sheet: str | None) -> None:
     """The tab that has the columns, or the one that is named."""
     google.answer = (200, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", workbook())
     link = LINK if sheet is None else f"{LINK}#gid=7"
@@ -60,7 +60,7 @@ def test_the_whole_workbook(google: Google, sheet: str | None) -> None:
     assert google.asked == ["/spreadsheets/d/1AbC-dEfGhIjKlMnOpQr_stuVWxyz0123456789/export?format=xlsx"]
 
 
-def test_the_tab_of_the_link(google: Google) -> None:
+def test_link_with_gid_reads_that_sheet(google: Google) -> None:
     """As it is shown there."""
     google.answer = (200, "text/csv", "phone,name\r\n0901888484,Đặng Ánh\r\n".encode())
     people = list(read_recipients(f"{LINK}?gid=12#gid=12", NAME))
@@ -79,7 +79,9 @@ def test_the_tab_of_the_link(google: Google) -> None:
         ((200, "text/csv", b""), "is empty"),
     ],
 )
-def test_what_is_not_the_sheet_is_one_line(google: Google, answer: tuple[int, str, bytes], words: str) -> None:
+def test_inaccessible_google_sheet_gives_one_line_error_without_the_link(
+    google: Google, answer: tuple[int, str, bytes], words: str
+) -> None:
     """Without the link, which opens the sheet to whoever has it."""
     google.answer = answer
     with pytest.raises(InvalidRequestError, match=words) as refused:
@@ -88,7 +90,7 @@ def test_what_is_not_the_sheet_is_one_line(google: Google, answer: tuple[int, st
     assert "1AbC" not in str(refused.value)
 
 
-def test_no_answer_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_google_gives_connection_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody listens there."""
     monkeypatch.setattr(google_sheets, "_HOST", "http://127.0.0.1:9")
     with pytest.raises(InvalidRequestError, match=r"the Google Sheet cannot be fetched \(ConnectionError\)"):

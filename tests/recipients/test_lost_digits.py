@@ -57,7 +57,7 @@ def write_parquet(path: Path, kind: pa.DataType, numbers: Sequence[Any] = NUMBER
 
 
 @pytest.mark.parametrize("kind", [pa.float32(), pa.dictionary(pa.int8(), pa.float32())], ids=str)
-def test_parquet_of_32_bits(tmp_path: Path, kind: pa.DataType) -> None:
+def test_parquet_phones_in_32_bit_floats_are_rejected(tmp_path: Path, kind: pa.DataType) -> None:
     """The column says it."""
     table = pa.table({"phone": pa.array(NUMBERS, pa.float64()).cast(pa.float32(), safe=False)})
     if pa.types.is_dictionary(kind):
@@ -67,12 +67,12 @@ def test_parquet_of_32_bits(tmp_path: Path, kind: pa.DataType) -> None:
 
 
 @pytest.mark.parametrize("kind", [pa.float64(), pa.int64(), pa.decimal128(12, 0), pa.decimal128(14, 2)], ids=str)
-def test_parquet_that_keeps_them(tmp_path: Path, kind: pa.DataType) -> None:
+def test_parquet_phones_in_exact_types_are_accepted(tmp_path: Path, kind: pa.DataType) -> None:
     """A column of whole numbers with gaps is a wide float in pandas, and complete."""
     assert phones(write_parquet(tmp_path / "a.parquet", kind)) == (WHOLE, [])
 
 
-def test_parquet_that_was_narrow_before(tmp_path: Path) -> None:
+def test_parquet_phones_widened_from_32_bits_are_rejected(tmp_path: Path) -> None:
     """Widened afterwards: the type says nothing any more, the numbers do."""
     refused(write_parquet(tmp_path / "a.parquet", pa.float64(), NARROW))
 
@@ -81,7 +81,7 @@ def test_parquet_that_was_narrow_before(tmp_path: Path) -> None:
     "written",
     ["9.000000E+08", "9.0E8", "9e+08", "9.01888E+08", "90188848E1", "9.000000e+08", "8.490188848E+10"],
 )
-def test_json_with_an_exponent(tmp_path: Path, written: str) -> None:
+def test_json_phones_with_an_exponent_are_rejected(tmp_path: Path, written: str) -> None:
     """As a number and as text."""
     for cell in (written, f'"{written}"', f'" {written}"'):
         (tmp_path / "a.jsonl").write_text(f'{{"phone": {cell}}}\n')
@@ -90,7 +90,7 @@ def test_json_with_an_exponent(tmp_path: Path, written: str) -> None:
 
 @pytest.mark.parametrize("form", ["{:.1f}", "{:.2f}", '"{:.1f}"'])
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
-def test_text_of_numbers_of_32_bits(tmp_path: Path, name: str, form: str) -> None:
+def test_text_phones_rounded_to_32_bits_are_rejected(tmp_path: Path, name: str, form: str) -> None:
     """What was narrow when it was written looks complete, and is a multiple of 64 in every row."""
     for numbers, whole in ((NUMBERS, True), (NARROW, False)):
         cells = [form.format(number) for number in numbers]
@@ -113,14 +113,14 @@ def test_text_of_numbers_of_32_bits(tmp_path: Path, name: str, form: str) -> Non
     ],
     ids=str,
 )
-def test_rows_of_python(cells: list[Any]) -> None:
+def test_python_values_that_lost_digits_are_rejected(cells: list[Any]) -> None:
     """Also where pandas made ordinary floats of narrow ones."""
     taken, reasons = phones([{"phone": cell} for cell in cells])
     assert taken == []
     assert len(reasons) == len(cells)
 
 
-def test_wide_floats_of_python_are_whole() -> None:
+def test_python_floats_with_all_digits_are_accepted() -> None:
     """One phone in 64 could have been narrow: beside others it is taken too."""
     rows = [{"phone": cell} for cell in (*map(float, NUMBERS), float("nan"), 901888512.0)]
     taken, reasons = phones(rows)
@@ -128,7 +128,7 @@ def test_wide_floats_of_python_are_whole() -> None:
     assert reasons == ["it is empty"]
 
 
-def test_sql_real(postgres: PostgresServer, tmp_path: Path) -> None:
+def test_sql_real_phones_are_rejected_and_exact_types_accepted(postgres: PostgresServer, tmp_path: Path) -> None:
     """`real` has 32 bits; of another float SQLite does not say how many it had before."""
     url = f"{postgres.uri}&options=-csearch_path%3D{postgres.new_schema()}"
     values = ", ".join(f"({number})" for number in NUMBERS)
@@ -167,7 +167,7 @@ def test_sql_real(postgres: PostgresServer, tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("dress", [str, " {} ".format, "'{}".format, '="{}"'.format], ids=["bare", "blanks", "'", "="])
-def test_points_and_signs_are_no_dashes(text: str, dress: Callable[[str], str]) -> None:
+def test_decimal_points_and_signs_are_not_phone_separators(text: str, dress: Callable[[str], str]) -> None:
     """Without them the digits are those of somebody else, old numbers included."""
     assert clean_phone(dress(text)).number == ""
     assert clean_phone(dress(text.replace("9", "1", 1))).number == ""
@@ -177,13 +177,13 @@ def test_points_and_signs_are_no_dashes(text: str, dress: Callable[[str], str]) 
 
 
 @pytest.mark.parametrize("text", ["0901.888484", "0901.888.484", "090.188.8484", "901.888.484", "(0901).888484"])
-def test_points_between_groups_are(text: str) -> None:
+def test_points_between_digit_groups_are_phone_separators(text: str) -> None:
     """As people write them."""
     assert clean_phone(text).number == "0901888484"
 
 
 @pytest.mark.parametrize("key", [Decimal("1E+3"), "1.2E+10", "9,1e+5"])
-def test_keys_that_lost_digits(key: object) -> None:
+def test_row_keys_with_an_exponent_are_rejected(key: object) -> None:
     """Two orders would be one."""
     report = ReadReport()
     rows = [{"phone": "0901888484", "key": key}]
@@ -202,14 +202,14 @@ def test_keys_that_lost_digits(key: object) -> None:
         (f"9.1E+{'9' * 5000}", "Excel wrote it with an exponent and its last digits are lost"),
     ],
 )
-def test_digits_that_are_all_there_are_not_called_lost(text: str, words: str) -> None:
+def test_exponent_is_reported_as_lost_digits_only_when_digits_are_lost(text: str, words: str) -> None:
     """Refused all the same: nobody can tell whether it was a phone before."""
     assert clean_phone(text).number == ""
     assert clean_phone(text).reason.startswith(words)
     assert ("are lost" in clean_key(text).reason) == ("are lost" in words)
 
 
-def test_the_plan_notes_keys_that_may_become_others() -> None:
+def test_report_notes_row_keys_that_spreadsheets_may_change() -> None:
     report = ReadReport()
     keys = ["007", "7", "0", "A0", "0A", "01", "\uff11\uff12", "12"]
     rows = [{"phone": f"090188848{at}", "key": key} for at, key in enumerate(keys)]
@@ -220,14 +220,14 @@ def test_the_plan_notes_keys_that_may_become_others() -> None:
     ]
 
 
-def test_a_phone_that_is_the_key_is_no_doubt() -> None:
+def test_phone_used_as_row_key_gives_no_note() -> None:
     report = ReadReport()
     assert len(list(read_recipients([{"phone": "0901888484"}], Columns(key_column="phone"), report=report))) == 1
     assert report.notes == []
 
 
 @pytest.mark.parametrize("key", ["4097311281936189049.0", Decimal("4097311281936189049.0"), "1000000000000000,0"])
-def test_long_keys_of_a_column_of_floats(key: object) -> None:
+def test_long_row_keys_from_float_columns_are_rejected(key: object) -> None:
     """Sixteen digits are more than a float keeps: it may be another one's id."""
     report = ReadReport()
     rows = [{"phone": "0901888484", "key": key}]

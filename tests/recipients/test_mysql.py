@@ -45,7 +45,7 @@ def template(**kinds: str) -> ZnsTemplate:
     return ZnsTemplate("1", "t", "ENABLE", params, None, None, None, None, None)
 
 
-def test_each_row_with_its_types(shop: str) -> None:
+def test_mariadb_types_are_formatted_for_the_template(shop: str) -> None:
     """Numbers as phones, Vietnamese, dates and amounts by the template; the rows are streamed."""
     report = ReadReport()
     columns = Columns(params=("name", "day", "at", "paid"))
@@ -59,7 +59,7 @@ def test_each_row_with_its_types(shop: str) -> None:
     assert people[7].template_params == ("Chị Hương 7", "05/11/2026", "08:30 05/11/2026", "1250000")
 
 
-def test_phones_in_floats_are_refused(shop: str) -> None:
+def test_phones_in_a_float_column_are_rejected(shop: str) -> None:
     """A FLOAT of MariaDB keeps seven digits."""
     report = ReadReport()
     query = SqlQuery(shop, "SELECT w AS phone, name FROM visits LIMIT 50")
@@ -68,7 +68,7 @@ def test_phones_in_floats_are_refused(shop: str) -> None:
 
 
 @pytest.mark.parametrize("query", ["SELECT nope FROM visits", "SELEC", "SELECT 1 FROM none"])
-def test_queries_that_fail(shop: str, query: str) -> None:
+def test_failed_query_gives_one_line_error(shop: str, query: str) -> None:
     """In one line."""
     with pytest.raises(InvalidRequestError, match="The query failed") as caught:
         list(read_recipients(SqlQuery(shop, query), Columns()))

@@ -82,7 +82,7 @@ def in_vni(text: str) -> str:
     return "".join(TO_VNI.get(one, one) for one in text)
 
 
-def test_every_letter() -> None:
+def test_every_letter_is_converted_from_tcvn3_and_vni() -> None:
     """Lower and upper ones."""
     for letter, code in TO_TCVN3.items():
         assert from_old_font(code.decode("latin-1"), "tcvn3") == letter
@@ -92,7 +92,7 @@ def test_every_letter() -> None:
 
 @pytest.mark.in_turn(every=3)
 @given(st.lists(st.sampled_from(SYLLABLES), min_size=1, max_size=5), st.sampled_from(["lower", "title", "upper"]))
-def test_any_text(syllables: list[str], case: str) -> None:
+def test_words_are_converted_and_unicode_is_unchanged(syllables: list[str], case: str) -> None:
     """Names and services, in any case; Unicode stays as it is."""
     text = " ".join(syllables)
     assert from_old_font(in_tcvn3(text).decode("latin-1"), "tcvn3") == text
@@ -102,7 +102,7 @@ def test_any_text(syllables: list[str], case: str) -> None:
         assert from_old_font(cased, "tcvn3") == from_old_font(cased, "vni") == cased
 
 
-def test_the_encoding_of_a_file_is_named(tmp_path: Path) -> None:
+def test_undecodable_file_error_suggests_the_encoding(tmp_path: Path) -> None:
     """Windows' own, whose tones stand apart, is not taken for an old font: that would make other names of them."""
     apart = "Hu\u0300ng, Ti\u00ea\u0301n, \u0110\u0103\u0323ng, H\u01b0\u01a1ng"
     for content, advice in (
@@ -117,7 +117,7 @@ def test_the_encoding_of_a_file_is_named(tmp_path: Path) -> None:
         assert ("tcvn3" in str(caught.value)) == ("tcvn3" in advice)
 
 
-def test_capitals_of_tcvn3() -> None:
+def test_tcvn3_capitals_are_inferred_from_the_word() -> None:
     """Only their fonts make them capitals: the word decides."""
     assert from_old_font("NGUYÔN V¡N H¦¥NG", "tcvn3") == "NGUYỄN VĂN HƯƠNG"
     assert from_old_font("§Æng ¸nh", "tcvn3") == "Đặng ánh"
@@ -127,7 +127,9 @@ def test_capitals_of_tcvn3() -> None:
     ("font", "content"), [("tcvn3", in_tcvn3), ("vni", lambda text: in_vni(text).encode("latin-1"))]
 )
 @pytest.mark.parametrize("kind", ["bytes", "utf-8", "mappings"])
-def test_sources(tmp_path: Path, font: str, content: object, kind: str) -> None:
+def test_legacy_fonts_are_converted_from_bytes_utf_8_and_mappings(
+    tmp_path: Path, font: str, content: object, kind: str
+) -> None:
     """A file in the font's own bytes, one that a program saved as UTF-8, and cells of a database."""
     text = "nguyễn thị mỹ lệ, gội đầu"
     raw: bytes = content(text)

@@ -46,7 +46,7 @@ def database(tmp_path: Path) -> str:
 @pytest.mark.parametrize(
     "kind", [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())]
 )
-def test_parquet_in_row_groups(tmp_path: Path, kind: pa.DataType) -> None:
+def test_parquet_row_groups_are_read_in_order(tmp_path: Path, kind: pa.DataType) -> None:
     """Rows come in order across row groups, whatever the kind of text; other columns are not touched."""
     count = 20_000
     names = [None if row == 7 else "lẻ\x1f" if row == 9_000 else f"Khách {row}" for row in range(count)]
@@ -67,7 +67,7 @@ def test_parquet_in_row_groups(tmp_path: Path, kind: pa.DataType) -> None:
     assert [(one.line, one.reason) for one in report.first_rejects] == [(8, "is NULL")]
 
 
-def test_numbers_as_phones_and_values(tmp_path: Path) -> None:
+def test_integral_numbers_are_phones_but_floats_and_dates_are_not_values(tmp_path: Path) -> None:
     """Integers and integral floats (pandas, with gaps) are phones; values may be integers and decimals, not floats."""
     table = pa.table(
         {
@@ -95,7 +95,7 @@ def test_numbers_as_phones_and_values(tmp_path: Path) -> None:
         assert any("Turn it into the text" in one.text for one in report.first_rejects)
 
 
-def test_parquet_that_is_none(tmp_path: Path) -> None:
+def test_invalid_parquet_file_gives_a_specific_error(tmp_path: Path) -> None:
     """Nonsense, a cut file, a missing column and one that stands twice."""
     path = tmp_path / "a.parquet"
     path.write_bytes(b"phone,name\n")
@@ -118,7 +118,7 @@ def test_parquet_that_is_none(tmp_path: Path) -> None:
 # --- SQL -------------------------------------------------------------------------------------------------------------
 
 
-def test_sql_is_streamed(database: str) -> None:
+def test_sql_query_rows_are_read_in_order_with_parameters(database: str) -> None:
     """All rows of the query in its order, with parameters; numbers are read as they stand."""
     report = ReadReport()
     query = SqlQuery(
@@ -132,7 +132,7 @@ def test_sql_is_streamed(database: str) -> None:
     assert [(one.line, one.column) for one in report.first_rejects] == [(2_499, "phone")]
 
 
-def test_an_engine_of_the_caller_stays_open(database: str) -> None:
+def test_engine_of_the_caller_stays_usable(database: str) -> None:
     """An Engine is used as it is, and left usable."""
     engine = sa.create_engine(database)
 
@@ -154,14 +154,14 @@ def test_an_engine_of_the_caller_stays_open(database: str) -> None:
         ("SELECT phone, name FROM customers WHERE name = :name", "A value is required|StatementError"),
     ],
 )
-def test_queries_that_fail_say_why(database: str, query: str, words: str) -> None:
+def test_failed_query_reports_the_database_error_and_changes_nothing(database: str, query: str, words: str) -> None:
     """The database's own words, and nothing is changed by a query that was none."""
     with pytest.raises(InvalidRequestError, match=words):
         list(read_recipients(SqlQuery(database, query), NAME))
     assert len(list(read_recipients(SqlQuery(database, "SELECT * FROM customers"), NAME))) == 2_499
 
 
-def test_an_address_that_is_no_database() -> None:
+def test_invalid_database_url_gives_error_without_the_password() -> None:
     """Neither the message nor a repr holds the password."""
     for url in ("no address", "klingon://me:pa55word@host/db", "sqlite:////no/such/folder/x.db"):
         source = SqlQuery(url, "SELECT 1")
@@ -172,7 +172,7 @@ def test_an_address_that_is_no_database() -> None:
         assert ("SQLAlchemy knows no klingon://" in str(caught.value)) == url.startswith("klingon")
 
 
-def test_a_missing_driver_is_named() -> None:
+def test_missing_database_driver_gives_configuration_error() -> None:
     """SQLAlchemy is there, the driver is not."""
     with pytest.raises(ConfigurationError, match="driver"):
         list(read_recipients(SqlQuery("oracle+oracledb://me:pa55word@host/db", "SELECT 1"), NAME))
@@ -181,7 +181,7 @@ def test_a_missing_driver_is_named() -> None:
 # --- addresses -------------------------------------------------------------------------------------------------------
 
 
-def test_remote_files() -> None:
+def test_remote_files_are_read_by_fsspec_url() -> None:
     """Any fsspec address; kind by its suffix, bytes by its content."""
     with fsspec.open("memory://lists/a.csv.gz", "wb", compression="gzip") as file:
         file.write(b"phone,name\n0901888484,An\n")
@@ -196,7 +196,7 @@ def test_remote_files() -> None:
         list(read_recipients("klingon://lists/b.csv", NAME))
 
 
-def test_a_local_file_by_its_address(tmp_path: Path) -> None:
+def test_file_url_reads_a_local_file(tmp_path: Path) -> None:
     """file:// is an address like any other."""
     (tmp_path / "a.csv").write_text("phone,name\n0901888484,An\n")
 
@@ -206,7 +206,7 @@ def test_a_local_file_by_its_address(tmp_path: Path) -> None:
 # --- Python ----------------------------------------------------------------------------------------------------------
 
 
-def test_mappings() -> None:
+def test_lists_are_repeatable_and_iterators_are_not() -> None:
     """A list of dicts may be read again; an iterator may not, and says so."""
     source: list[dict[str, object]] = [{"phone": "0901888484", "name": "An"}, {"name": "Bé", "phone": 901888485}]
 
@@ -218,12 +218,12 @@ def test_mappings() -> None:
     assert not is_repeatable(one for one in source)
 
 
-def test_no_rows_at_all() -> None:
+def test_empty_list_gives_no_recipients() -> None:
     """An empty list has no columns either, and nothing is wrong with that."""
     assert list(read_recipients([], NAME)) == []
 
 
-def test_names_are_gathered_from_the_first_hundred() -> None:
+def test_column_names_are_taken_from_the_first_hundred_rows() -> None:
     """A column that the first rows lack is still found; one that comes only later is a missing column."""
     late: list[dict[str, object]] = [{"phone": f"09018884{row:02}"} for row in range(99)]
     with open_rows([*late, {"phone": "0901888499", "name": "An"}]) as rows:
@@ -235,7 +235,7 @@ def test_names_are_gathered_from_the_first_hundred() -> None:
 @pytest.mark.parametrize(
     "source", [["0901888484"], [("0901888484", "An")], {"phone": "0901888484", "name": "An"}, [{}], None]
 )
-def test_things_that_are_no_rows(source: Any) -> None:
+def test_objects_that_are_not_rows_are_rejected(source: Any) -> None:
     """A list of texts, of tuples, one dict instead of a list, rows without columns."""
     with pytest.raises(InvalidRequestError, match=r"mapping|columns"):
         list(read_recipients(source, NAME))
@@ -252,7 +252,7 @@ def test_things_that_are_no_rows(source: Any) -> None:
         ("sqlalchemy", lambda folder: SqlQuery("sqlite://", "SELECT 1"), "ledger"),
     ],
 )
-def test_a_missing_extra_is_named(
+def test_missing_extra_gives_one_line_error(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, missing: str, source: Callable[[Path], Any], extra: str
 ) -> None:
     """One line with the command that helps; reading a CSV needs none of them."""
@@ -278,7 +278,9 @@ def test_a_missing_extra_is_named(
         ("a.parquet", ("pandas", "sqlalchemy", "requests")),
     ],
 )
-def test_a_list_loads_nothing_heavy(tmp_path: Path, name: str, heavy: tuple[str, ...]) -> None:
+def test_reading_csv_and_parquet_does_not_import_unneeded_libraries(
+    tmp_path: Path, name: str, heavy: tuple[str, ...]
+) -> None:
     """Whoever reads a CSV does not wait for pyarrow or SQLAlchemy, nor a Parquet file for pandas."""
     import subprocess
 
@@ -295,7 +297,7 @@ def test_a_list_loads_nothing_heavy(tmp_path: Path, name: str, heavy: tuple[str,
     assert found.stdout.split("\n")[:2] == ["1", "[]"]
 
 
-def test_rejects_of_parquet_hold_the_mapped_columns(tmp_path: Path) -> None:
+def test_parquet_rejects_contain_only_the_mapped_columns(tmp_path: Path) -> None:
     """Only those are read, so only those can be given back."""
     pq.write_table(pa.table({"phone": ["024"], "other": ["x"], "name": ["An"]}), tmp_path / "a.parquet")
 

@@ -39,7 +39,7 @@ def reject(path: str | Path) -> None:
         list(read_recipients(ROWS, Columns(params=("name",)), rejects=rejects))
 
 
-def test_rejects_in_a_store(store: fsspec.AbstractFileSystem) -> None:
+def test_rejects_in_object_storage_are_written_and_an_edited_file_is_kept(store: fsspec.AbstractFileSystem) -> None:
     """As on a disk: nothing without a reject, an older file is kept, a repeat changes nothing."""
     reject("memory://bucket/a/rejects.csv")
     assert store.cat("/bucket/a/rejects.csv").decode("utf-8-sig").splitlines()[1].endswith(",024,An")
@@ -52,7 +52,7 @@ def test_rejects_in_a_store(store: fsspec.AbstractFileSystem) -> None:
 
 
 @pytest.mark.parametrize("path", ["file://{}/a/rejects.csv", "{}/a/rejects.csv", "~/a/rejects.csv"])
-def test_rejects_on_this_machine(folder: Path, path: str) -> None:
+def test_local_rejects_file_is_readable_only_by_its_owner(folder: Path, path: str) -> None:
     """By its address too, and the home folder by its sign; only the owner reads phones."""
     reject(path.format(folder))
     written = folder / "a" / "rejects.csv"
@@ -76,7 +76,7 @@ def test_rejects_on_this_machine(folder: Path, path: str) -> None:
         ("a\0b", "takes a path"),
     ],
 )
-def test_what_is_no_place_is_refused_when_it_is_named(path: str | Path, words: str) -> None:
+def test_invalid_output_path_is_rejected_on_construction(path: str | Path, words: str) -> None:
     """Not after the first message; and no folder `s3:` is made."""
     for make in (RejectsFile, lambda one: OutputFile(one, "output")):
         with pytest.raises(EsmsError, match=words):
@@ -84,20 +84,20 @@ def test_what_is_no_place_is_refused_when_it_is_named(path: str | Path, words: s
     assert os.listdir(".") == []
 
 
-def test_a_source_that_lost_a_slash() -> None:
+def test_source_url_given_as_a_path_is_rejected() -> None:
     """The same for reading."""
     with pytest.raises(InvalidRequestError, match="Give it as text"):
         list(read_recipients(Path("s3://bucket/a.csv"), Columns()))
 
 
-def test_the_source_is_not_replaced_in_a_store(store: fsspec.AbstractFileSystem) -> None:
+def test_rejects_file_must_differ_from_a_source_in_object_storage(store: fsspec.AbstractFileSystem) -> None:
     """Its repaired rows would be replaced by what is left of them."""
     store.pipe("/bucket/a.csv", b"phone\n024\n")
     with pytest.raises(InvalidRequestError, match="both the source and the rejects"):
         list(read_recipients("memory://bucket/a.csv", Columns(), rejects=RejectsFile("memory://bucket/a.csv")))
 
 
-def test_an_export_is_whole_or_not_there(folder: Path, store: fsspec.AbstractFileSystem) -> None:
+def test_failed_export_leaves_the_previous_file(folder: Path, store: fsspec.AbstractFileSystem) -> None:
     """After an error what stood there before stands there."""
     for path in (f"{folder}/a.csv", "memory://bucket/a.csv"):
         with OutputFile(path, "output").opened() as file:
@@ -108,7 +108,9 @@ def test_an_export_is_whole_or_not_there(folder: Path, store: fsspec.AbstractFil
     assert sorted(os.listdir(folder)) == ["a.csv", "here"]
 
 
-def test_a_store_that_refuses_is_one_line(store: fsspec.AbstractFileSystem, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_storage_error_is_reported_without_credentials(
+    store: fsspec.AbstractFileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its own words may hold signatures."""
 
     def refuse(*_: object, **__: object) -> None:
@@ -120,7 +122,7 @@ def test_a_store_that_refuses_is_one_line(store: fsspec.AbstractFileSystem, monk
     assert "5ecret" not in str(error.value)
 
 
-def test_a_file_system_of_ones_own(store: fsspec.AbstractFileSystem) -> None:
+def test_custom_filesystem_is_used_for_rejects(store: fsspec.AbstractFileSystem) -> None:
     """Such as that of an Airflow connection, whose addresses nobody else knows."""
     with RejectsFile("memory://connection@bucket/rejects.csv", filesystem=store) as rejects:
         list(read_recipients(ROWS, Columns(params=("name",)), rejects=rejects))
@@ -128,7 +130,7 @@ def test_a_file_system_of_ones_own(store: fsspec.AbstractFileSystem) -> None:
     assert name.endswith("bucket/rejects.csv")
 
 
-def test_without_fsspec_it_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_fsspec_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """And nothing else needs it."""
     monkeypatch.setitem(__import__("sys").modules, "fsspec.core", None)
     with pytest.raises(ConfigurationError, match=r"need the extra \[files\]"):

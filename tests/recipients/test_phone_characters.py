@@ -25,7 +25,7 @@ def of_category(category: str) -> list[str]:
 SEEN = "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
 
 
-def test_every_invisible_format_character_is_passed_over() -> None:
+def test_invisible_format_characters_are_ignored_except_direction_override() -> None:
     """At the beginning, inside and at the end; the one that turns digits around is shown instead."""
     invisible = [one for one in of_category("Cf") if one not in SEEN]
     assert len(invisible) > 130
@@ -38,7 +38,7 @@ def test_every_invisible_format_character_is_passed_over() -> None:
         assert clean_phone(f"0901{one}88848").number == "", ascii(one)
 
 
-def test_every_dash_parts_a_number() -> None:
+def test_dashes_are_separators_and_a_leading_minus_is_rejected() -> None:
     """Typographic ones, the minus sign, the no-break hyphen; in front they make a negative number."""
     dashes = [*of_category("Pd"), "\u2212", "\u2011"]
     for one in dashes:
@@ -48,7 +48,7 @@ def test_every_dash_parts_a_number() -> None:
 
 
 @pytest.mark.parametrize("one", ["\u30fc", "\u2043", "\u041e", "\u0660", "\u02d7", "\u0338"])
-def test_what_only_looks_like_a_dash_or_a_letter_is_shown(one: str) -> None:
+def test_look_alike_characters_are_reported_by_code_point(one: str) -> None:
     """Of Japanese, Cyrillic and Arabic; a letter of Vietnamese needs no number."""
     assert clean_phone(f"0901{one}888484").reason == f"it contains something other than digits: U+{ord(one):04X}"
     assert clean_phone("0901888ệ484").reason == "it contains something other than digits"
@@ -64,19 +64,19 @@ def test_what_only_looks_like_a_dash_or_a_letter_is_shown(one: str) -> None:
         "84901888484\u2013+84901888485",
     ],
 )
-def test_two_numbers_with_a_sign_or_nothing_between(cell: str) -> None:
+def test_two_adjacent_numbers_in_a_cell_are_separated(cell: str) -> None:
     """Each way to part them that leaves no digit over; the signs of one number make no second."""
     assert numbers_in_cell(cell) == ["0901888484", "0901888485"]
     assert numbers_in_cell("0901-888-484") == []
     assert numbers_in_cell("0901888484-090188848") == []
 
 
-def test_an_error_of_a_spreadsheet_is_called_so() -> None:
+def test_spreadsheet_error_in_the_phone_column_is_reported_as_such() -> None:
     """What a look-up left in the column of phones."""
     assert clean_phone("#N/A").reason == "it is a spreadsheet error"
 
 
-def test_every_blank_parts_a_number() -> None:
+def test_every_unicode_space_is_a_separator() -> None:
     """No-break, thin and ideographic ones."""
     for one in of_category("Zs"):
         assert clean_phone(f"0901{one}888{one}484").number == "0901888484", ascii(one)
@@ -102,7 +102,7 @@ def test_every_blank_parts_a_number() -> None:
         "0901888484\ufe0f",
     ],
 )
-def test_what_people_and_their_programs_write(written: str) -> None:
+def test_common_phone_notations_are_normalised(written: str) -> None:
     """Contacts of phones, typographic quotes, lists that were cut apart."""
     assert clean_phone(written).number == "0901888484"
 
@@ -117,7 +117,7 @@ def test_what_people_and_their_programs_write(written: str) -> None:
         ("09O1888484", "it contains something other than digits"),
     ],
 )
-def test_what_is_refused_is_shown(written: str, reason: str) -> None:
+def test_phones_with_invalid_characters_are_rejected_with_a_reason(written: str, reason: str) -> None:
     """The character by its number, because nobody could tell it from another; letters are seen anyway."""
     assert clean_phone(written).reason.endswith(reason)
     assert clean_phone(written).number == ""
@@ -143,12 +143,12 @@ def test_what_is_refused_is_shown(written: str, reason: str) -> None:
         (None, []),
     ],
 )
-def test_several_numbers_in_a_cell(cell: object, numbers: list[str]) -> None:
+def test_numbers_in_cell_returns_each_of_several_numbers_once(cell: object, numbers: list[str]) -> None:
     """Each once; a landline is a second number, and none to send to."""
     assert numbers_in_cell(cell) == numbers
 
 
-def test_new_prefixes_by_a_setting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_additional_mobile_prefixes_can_be_configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The numbering plan grows between two versions of this package."""
     new, other = "0551234567", "0571234567"
     assert clean_phone(new).number == ""
@@ -176,7 +176,7 @@ def test_new_prefixes_by_a_setting(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
             clean_phone(new)
 
 
-def test_errors_hide_the_number_whatever_it_is_written_with() -> None:
+def test_errors_mask_numbers_written_in_wide_digits() -> None:
     """Masked digits only."""
     with pytest.raises(InvalidRequestError) as caught:
         normalise_phone("\u202d０９０１８８８４８４５５\u202c")

@@ -41,7 +41,7 @@ BOTH = (ONE, TWO)
     ],
     ids=str,
 )
-def test_two_numbers(written: object) -> None:
+def test_two_phones_are_read_from_any_list_format(written: object) -> None:
     """However they are written."""
     found = read_phone_list(written)
     assert sorted(found.numbers) == sorted(BOTH)
@@ -49,14 +49,14 @@ def test_two_numbers(written: object) -> None:
 
 
 @pytest.mark.parametrize("written", [ONE, "0901 888 484", "(0901) 888 484", "+84 (0)901-888-484", 901888484, [ONE]])
-def test_one_number(written: object) -> None:
+def test_single_phone_is_read_from_any_format(written: object) -> None:
     """Its own blanks and brackets part nothing."""
     assert read_phone_list(written) == read_phone_list(ONE)
     assert read_phone_list(written).numbers == (ONE,)
 
 
 @pytest.mark.parametrize("written", [None, "", "  ", ",;\n", "[]", [], (), [""], "['']"])
-def test_nobody(written: object) -> None:
+def test_empty_phone_list_gives_no_phones_and_no_problems(written: object) -> None:
     """An empty form names nobody, and nothing is wrong with it."""
     found = read_phone_list(written)
     assert (found.numbers, found.problems) == ((), ())
@@ -74,7 +74,9 @@ def test_nobody(written: object) -> None:
         (f"{ONE},09028884850902888485", (ONE,), 1),
     ],
 )
-def test_a_bad_entry_costs_only_itself(written: object, numbers: tuple[str, ...], problems: int) -> None:
+def test_invalid_entry_is_reported_masked_and_valid_ones_are_kept(
+    written: object, numbers: tuple[str, ...], problems: int
+) -> None:
     """And is told of, masked."""
     found = read_phone_list(written)
     assert found.numbers == numbers

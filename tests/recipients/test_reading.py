@@ -53,19 +53,19 @@ def read(
         ("", ()),
     ],
 )
-def test_params_of_the_command_line(text: str, params: object) -> None:
+def test_params_option_is_parsed_by_position_or_name(text: str, params: object) -> None:
     """Names by position, or with one = all by name."""
     assert Columns.parse(text).params == params
 
 
 @pytest.mark.parametrize("text", ["a,,b", "=b", "a=", "a=b,a=c", "a,"])
-def test_params_that_make_no_sense(text: str) -> None:
+def test_invalid_params_option_is_rejected(text: str) -> None:
     """Empty names and names given twice are refused."""
     with pytest.raises(InvalidRequestError):
         Columns.parse(text)
 
 
-def test_one_text_is_no_list_of_columns() -> None:
+def test_params_given_as_a_string_are_rejected() -> None:
     """Its letters would become the columns."""
     with pytest.raises(InvalidRequestError, match="list of columns"):
         Columns(params="name")
@@ -79,7 +79,7 @@ def test_one_text_is_no_list_of_columns() -> None:
         ({"name": "a"}, "needs code"),
     ],
 )
-def test_columns_that_do_not_fit_the_template(params: object, words: str) -> None:
+def test_columns_not_matching_the_template_are_rejected_before_reading(params: object, words: str) -> None:
     """Said at once, before a row is read, and before a generator is even started."""
     with pytest.raises(InvalidRequestError, match=words):
         read_recipients([], Columns(params=params), template=CARE)
@@ -88,7 +88,7 @@ def test_columns_that_do_not_fit_the_template(params: object, words: str) -> Non
 # --- values ----------------------------------------------------------------------------------------------------------
 
 
-def test_named_values_come_in_the_order_of_the_template() -> None:
+def test_named_values_follow_the_order_of_the_template() -> None:
     """Whatever the order on the command line, positions can be taken from the values."""
     people, _ = read(
         [{"phone": "0901888484", "ma": "KH1", "ten": "An"}],
@@ -112,7 +112,7 @@ def test_named_values_come_in_the_order_of_the_template() -> None:
         ("", ""),
     ],
 )
-def test_values_as_the_customer_reads_them(cell: object, value: str) -> None:
+def test_values_are_trimmed_and_composed_but_otherwise_unchanged(cell: object, value: str) -> None:
     """Blanks around go, letters are composed, numbers stay as they were written; nothing else is touched."""
     people, _ = read([{"phone": "0901888484", "name": cell}], Columns(params=("name",)))
 
@@ -137,7 +137,9 @@ def test_values_as_the_customer_reads_them(cell: object, value: str) -> None:
     ],
 )
 @pytest.mark.parametrize("named", [False, True])
-def test_rows_against_the_template(values: tuple[object, ...], column: str, reason: str, named: bool) -> None:
+def test_invalid_template_values_are_rejected_with_their_column(
+    values: tuple[object, ...], column: str, reason: str, named: bool
+) -> None:
     """The column at fault is named, by position and by name alike, with the client's own words."""
     row = {"phone": "0901888484", **dict(zip("abc", values, strict=True))}
     columns = Columns(params={"note": "c", "name": "a", "code": "b"} if named else ("a", "b", "c"))
@@ -150,7 +152,7 @@ def test_rows_against_the_template(values: tuple[object, ...], column: str, reas
 
 @pytest.mark.in_turn(every=3)
 @given(st.lists(st.sampled_from(["", "x", "xx", "xxxxx", "x" * 9, "x" * 31, "Tiến"]), min_size=3, max_size=3))
-def test_agrees_with_the_client_on_every_value(values: list[str]) -> None:
+def test_value_validation_agrees_with_the_client(values: list[str]) -> None:
     """What passes here passes there, and the other way round: nothing is refused half-way through a run."""
     try:
         check_template_params(CARE, values)
@@ -165,7 +167,7 @@ def test_agrees_with_the_client_on_every_value(values: list[str]) -> None:
     assert bool(people) == fits
 
 
-def test_nothing_is_an_empty_text_only_where_the_template_says_so() -> None:
+def test_null_is_an_empty_text_only_where_the_template_allows_it() -> None:
     """NULL without a template is refused with what to do; with one, its rule decides."""
     row = {"phone": "0901888484", "note": None}
     people, report = read([row], Columns(params=("note",)))
@@ -187,7 +189,7 @@ TWICE = [
 ]
 
 
-def test_the_same_phone_is_merged() -> None:
+def test_duplicate_phones_are_merged_by_default() -> None:
     """The first row stays, whatever the spelling; the others are counted and listed."""
     people, report = read(TWICE, Columns())
 
@@ -195,7 +197,7 @@ def test_the_same_phone_is_merged() -> None:
     assert (report.duplicates, report.first_duplicates, report.accepted) == (3, [2, 4, 5], 2)
 
 
-def test_the_same_phone_is_kept_on_demand() -> None:
+def test_duplicate_phones_are_kept_on_request_with_distinct_keys() -> None:
     """Every row comes out, under a key of its own, and is counted as a duplicate all the same."""
     people, report = read(TWICE, Columns(), duplicates="keep")
 
@@ -209,7 +211,7 @@ def test_the_same_phone_is_kept_on_demand() -> None:
     assert (report.duplicates, report.accepted) == (3, 5)
 
 
-def test_keys_of_a_column() -> None:
+def test_row_keys_are_taken_from_the_key_column() -> None:
     """They stand as they are, duplicates of the phone or not."""
     people, _ = read(TWICE, Columns(key_column="key"), duplicates="keep")
 
@@ -229,7 +231,7 @@ def test_keys_of_a_column() -> None:
         ("a\nb", "is longer than 200 characters, or not printable"),
     ],
 )
-def test_keys_that_tell_nothing_apart(key: object, reason: str) -> None:
+def test_missing_invalid_or_duplicate_row_keys_are_rejected(key: object, reason: str) -> None:
     """A key that is missing, odd, or that of an earlier row is refused, even if that row was refused itself."""
     rows = [{"phone": "024", "key": "A"}, {"phone": "0901888484", "key": key}, {"phone": "0901888485", "key": 7}]
 
@@ -239,7 +241,7 @@ def test_keys_that_tell_nothing_apart(key: object, reason: str) -> None:
     assert report.rejected_by["key", reason] == 1
 
 
-def test_duplicates_needs_a_known_word() -> None:
+def test_unknown_duplicates_option_is_rejected() -> None:
     """A slip of the pen does not decide what is sent."""
     with pytest.raises(InvalidRequestError, match="merge or keep"):
         read_recipients([], Columns(), duplicates="drop")
@@ -247,7 +249,7 @@ def test_duplicates_needs_a_known_word() -> None:
 
 @pytest.mark.in_turn(every=3)
 @given(st.lists(st.integers(0, 50).map(lambda number: f"09{number * 1_987_654:08}"), max_size=60))
-def test_phone_set_is_a_set(phones: list[str]) -> None:
+def test_phone_set_behaves_like_a_set(phones: list[str]) -> None:
     """It answers as a set would."""
     seen, known = PhoneSet(), set[str]()
     for phone in phones:
@@ -255,7 +257,7 @@ def test_phone_set_is_a_set(phones: list[str]) -> None:
         known.add(phone)
 
 
-def test_phone_set_tells_neighbours_apart() -> None:
+def test_phone_set_distinguishes_adjacent_numbers() -> None:
     """Every bit of a byte, and both ends of the number space."""
     phones = ["0000000000", "0999999999", *(f"09018884{last:02}" for last in range(100))]
     seen = PhoneSet()
@@ -264,7 +266,7 @@ def test_phone_set_tells_neighbours_apart() -> None:
     assert not any(seen.add(phone) for phone in phones)
 
 
-def test_key_set_grows() -> None:
+def test_key_set_stays_correct_while_growing() -> None:
     """Nothing is lost or invented while the table grows."""
     seen, keys = KeySet(), [f"KH{number}" for number in range(20_000)]
     random.Random(1).shuffle(keys)
@@ -276,7 +278,7 @@ def test_key_set_grows() -> None:
 # --- the report ------------------------------------------------------------------------------------------------------
 
 
-def test_everything_is_counted() -> None:
+def test_report_counts_every_row_without_personal_data() -> None:
     """Each row is accepted, rejected or merged; nothing of a person stands in the report."""
     rows = [
         {"phone": "0901888484", "name": "Nguyễn Văn An"},
@@ -298,7 +300,7 @@ def test_everything_is_counted() -> None:
         assert secret not in told + repr(report) + repr(people)
 
 
-def test_lists_in_the_report_are_bounded() -> None:
+def test_report_lists_are_limited_to_one_hundred_entries() -> None:
     """A hundred of each are shown, all are counted."""
     bad = [{"phone": "024"}] * 150
     old = [{"phone": f"0120123{row:04}"} for row in range(150)] * 2
@@ -309,7 +311,7 @@ def test_lists_in_the_report_are_bounded() -> None:
     assert len(report.first_rejects) == len(report.first_migrated) == len(report.first_duplicates) == 100
 
 
-def test_old_numbers_are_refused_on_demand() -> None:
+def test_old_numbers_are_rejected_without_migration() -> None:
     """Whoever does not trust the migration gets them as rejects."""
     people, report = read([{"phone": "01201234567"}], Columns(), migrate_2018=False)
 
@@ -317,7 +319,7 @@ def test_old_numbers_are_refused_on_demand() -> None:
     assert report.rejected_by["phone", "it has a prefix that was replaced in 2018"] == 1
 
 
-def test_an_old_number_and_its_successor_are_one_person() -> None:
+def test_old_number_and_its_successor_are_duplicates() -> None:
     """They are duplicates of each other."""
     people, report = read([{"phone": "01201234567"}, {"phone": "0701234567"}], Columns())
 

@@ -48,7 +48,7 @@ def oracle(international: str) -> str | None:
 
 
 @given(spelled())
-def test_agrees_with_phonenumbers_on_spelled_numbers(case: tuple[str, str]) -> None:
+def test_formatted_numbers_agree_with_phonenumbers(case: tuple[str, str]) -> None:
     """Whatever the spelling, we accept exactly the mobile numbers of the library, and write them alike."""
     subscriber, spelling = case
 
@@ -57,7 +57,7 @@ def test_agrees_with_phonenumbers_on_spelled_numbers(case: tuple[str, str]) -> N
 
 
 @pytest.mark.in_turn(every=3)
-def test_agrees_with_phonenumbers_on_every_prefix() -> None:
+def test_accepted_prefixes_agree_with_phonenumbers() -> None:
     """Each of the 10 000 leading digit groups of a nine-digit number is judged as the library judges it."""
     ours = {head for head in range(10_000) if read_phone(f"0{head:04}00000")[0]}
     theirs = {head for head in range(1_000, 10_000) if oracle(f"+84{head:04}00000")}
@@ -68,21 +68,21 @@ def test_agrees_with_phonenumbers_on_every_prefix() -> None:
 @given(
     st.sampled_from(["1", "44", "65", "66", "81", "86", "855", "856"]), st.text("0123456789", min_size=7, max_size=10)
 )
-def test_refuses_every_foreign_number(country: str, rest: str) -> None:
+def test_foreign_numbers_are_rejected(country: str, rest: str) -> None:
     """A number that names another country is refused, even where its digits could be Vietnamese."""
     assert oracle(f"+{country}{rest}") is None
     assert clean_phone(f"+{country}{rest}").number == ""
 
 
 @given(st.text("0123456789", min_size=7, max_size=8))
-def test_refuses_every_landline(rest: str) -> None:
+def test_landlines_are_rejected(rest: str) -> None:
     """Area codes begin with 2; SMS and ZNS do not reach them."""
     assert clean_phone("02" + rest).number == ""
     assert clean_phone("+842" + rest).number == ""
 
 
 @given(st.text("0123456789+-. ()84\u0660\u06f1\u00b2", max_size=14))
-def test_the_quick_way_never_differs_from_the_long_one(text: str) -> None:
+def test_fast_path_agrees_with_the_full_parser(text: str) -> None:
     """Dressed with a blank, a number misses the look-up table and takes the slow path, with the same outcome."""
     assert read_phone(text)[0] == read_phone(text + " ")[0]
     quick = match_common_spelling(text)
@@ -124,7 +124,7 @@ def test_any_text_gives_a_number_or_a_reason(text: str) -> None:
         Decimal("901888484"),
     ],
 )
-def test_spellings_of_one_number(spelling: object) -> None:
+def test_every_representation_of_a_phone_is_normalised(spelling: object) -> None:
     """Everything that people, spreadsheets and databases make of a number is read as that number."""
     assert clean_phone(spelling).number == "0901888484"
 
@@ -162,7 +162,7 @@ def test_spellings_of_one_number(spelling: object) -> None:
         ("0951234567x", "it contains something other than digits"),
     ],
 )
-def test_refusals_say_why(cell: object, reason: str) -> None:
+def test_invalid_phones_are_rejected_with_a_reason(cell: object, reason: str) -> None:
     """What is no mobile number is refused with a reason that can be counted."""
     found = clean_phone(cell)
 
@@ -171,7 +171,7 @@ def test_refusals_say_why(cell: object, reason: str) -> None:
 
 
 @pytest.mark.parametrize(("old", "new"), MIGRATED_PREFIXES.items())
-def test_numbers_of_before_2018(old: str, new: str) -> None:
+def test_numbers_from_before_2018_are_migrated_unless_disabled(old: str, new: str) -> None:
     """The 11-digit prefixes become today's in every spelling; told not to, they are refused, as the client does."""
     for spelling in (
         f"{old}1234567",
@@ -189,18 +189,18 @@ def test_numbers_of_before_2018(old: str, new: str) -> None:
         normalise_phone(f"{old}1234567")
 
 
-def test_migrated_numbers_are_real_ones() -> None:
+def test_migrated_prefixes_are_valid_and_unique() -> None:
     """Every new prefix is one that the library knows as mobile, and no two old ones share it."""
     assert all(oracle(f"+84{new[1:]}1234567") for new in MIGRATED_PREFIXES.values())
     assert len(set(MIGRATED_PREFIXES.values())) == len(MIGRATED_PREFIXES) == 21
 
 
 @pytest.mark.parametrize("text", ["0130123456", "01301234567", "01991234", "1800123456", "019912345678"])
-def test_prefixes_that_never_moved_are_refused(text: str) -> None:
+def test_unlisted_old_prefixes_are_rejected(text: str) -> None:
     """Only the listed prefixes, with exactly seven digits behind them, are taken for old numbers."""
     assert clean_phone(text).number == ""
 
 
-def test_a_clean_phone_hides_its_number() -> None:
+def test_repr_of_a_clean_phone_hides_the_number() -> None:
     """A repr ends up in logs."""
     assert "0901888484" not in repr(clean_phone("0901888484"))

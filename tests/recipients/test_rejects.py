@@ -44,7 +44,7 @@ def rows_of(path: Path) -> list[list[str]]:
         return list(csv.reader(file))
 
 
-def test_why_and_the_row_as_it_was(source: Path, tmp_path: Path) -> None:
+def test_rejects_file_has_the_reason_and_the_original_row(source: Path, tmp_path: Path) -> None:
     """Line, column, masked value and reason, then the original cells, however many."""
     reject(source, tmp_path / "bad.csv")
 
@@ -67,7 +67,7 @@ def test_why_and_the_row_as_it_was(source: Path, tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "bad.csv").stat().st_mode) == 0o600
 
 
-def test_repaired_and_read_again(source: Path, tmp_path: Path) -> None:
+def test_repaired_rejects_file_can_be_read_again(source: Path, tmp_path: Path) -> None:
     """The same columns fit; what is repaired comes out, what is not is rejected again with its original cells."""
     first, second = tmp_path / "bad.csv", tmp_path / "still-bad.csv"
     reject(source, first)
@@ -86,7 +86,7 @@ def test_repaired_and_read_again(source: Path, tmp_path: Path) -> None:
     assert rows_of(second)[1][4:] == ["3", "9.01888E+08", "Lan"]
 
 
-def test_no_rejects_no_file(tmp_path: Path) -> None:
+def test_no_file_is_written_without_rejects(tmp_path: Path) -> None:
     """A clean source leaves nothing, not even something hidden."""
     (tmp_path / "march.csv").write_text("order,phone,name\n1,0901888484,An\n")
 
@@ -95,7 +95,7 @@ def test_no_rejects_no_file(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["march.csv"]
 
 
-def test_an_error_leaves_no_half_file(source: Path, tmp_path: Path) -> None:
+def test_interrupted_reading_leaves_no_partial_rejects_file(source: Path, tmp_path: Path) -> None:
     """A list that breaks off would look complete; an older one stays."""
     (tmp_path / "bad.csv").write_text("older")
     rejects = RejectsFile(tmp_path / "bad.csv")
@@ -107,7 +107,7 @@ def test_an_error_leaves_no_half_file(source: Path, tmp_path: Path) -> None:
     assert (tmp_path / "bad.csv").read_text() == "older"
 
 
-def test_repairs_are_not_overwritten(source: Path, tmp_path: Path) -> None:
+def test_edited_rejects_file_is_kept_under_another_name(source: Path, tmp_path: Path) -> None:
     """The same command is how a run is resumed; it must not cost somebody's morning."""
     target, kept = tmp_path / "bad.csv", tmp_path / "bad.csv.old"
     reject(source, target)
@@ -121,7 +121,7 @@ def test_repairs_are_not_overwritten(source: Path, tmp_path: Path) -> None:
     assert len(rows_of(target)) == 4
 
 
-def test_an_older_file_does_not_pass_for_this_one(tmp_path: Path) -> None:
+def test_older_rejects_file_is_renamed_when_there_are_no_rejects(tmp_path: Path) -> None:
     """Without rejects the old list is moved away."""
     (tmp_path / "march.csv").write_text("order,phone,name\n1,0901888484,An\n")
     (tmp_path / "bad.csv").write_text("older")
@@ -131,19 +131,19 @@ def test_an_older_file_does_not_pass_for_this_one(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == ["bad.csv.old", "march.csv"]
 
 
-def test_source_and_rejects_are_two_files(source: Path) -> None:
+def test_rejects_file_must_differ_from_the_source(source: Path) -> None:
     """Otherwise the repaired rows would be replaced by what is left of them; said before anything is read."""
     with pytest.raises(InvalidRequestError, match="both the source and the rejects"):
         read_recipients(source, COLUMNS, rejects=RejectsFile(source))
 
 
-def test_a_column_by_one_of_our_names(source: Path, tmp_path: Path) -> None:
+def test_reserved_column_name_is_rejected(source: Path, tmp_path: Path) -> None:
     """It would stand twice, or be left out; either way the repaired file could not be sent."""
     with pytest.raises(InvalidRequestError, match="its own column _value"):
         read_recipients(source, Columns(params=("_value",)), rejects=RejectsFile(tmp_path / "bad.csv"))
 
 
-def test_a_place_where_nothing_can_be_written(source: Path, tmp_path: Path) -> None:
+def test_unwritable_rejects_file_gives_an_error(source: Path, tmp_path: Path) -> None:
     """A folder in the way, or a file where a folder is needed."""
     (tmp_path / "folder").mkdir()
     for target in (tmp_path / "folder", source / "bad.csv"):
@@ -151,7 +151,7 @@ def test_a_place_where_nothing_can_be_written(source: Path, tmp_path: Path) -> N
             reject(source, target)
 
 
-def test_what_is_ours_is_no_formula(tmp_path: Path) -> None:
+def test_value_column_is_escaped_against_formulas(tmp_path: Path) -> None:
     """_value is defused for spreadsheets; the original stays verbatim, because it is what would be sent."""
     (tmp_path / "march.csv").write_text('phone,name\n=cmd|x,An\n0901888484,"=HYPERLINK(""http://x"";""0901888485"")"\n')
     short = ZnsTemplate("1", "t", None, (ZnsTemplateParam("name", True, False, 1, 5, None),), *(None,) * 5)
@@ -163,7 +163,7 @@ def test_what_is_ours_is_no_formula(tmp_path: Path) -> None:
     assert [row[4:] for row in rows] == [["=cmd|x", "An"], ["0901888484", '=HYPERLINK("http://x";"0901888485")']]
 
 
-def test_cells_of_any_kind_are_written(tmp_path: Path) -> None:
+def test_cells_of_any_python_type_are_written(tmp_path: Path) -> None:
     """Numbers, nothing, lists and half characters of Python rows."""
     cells: dict[str, object] = {
         "phone": "024",
@@ -181,7 +181,7 @@ def test_cells_of_any_kind_are_written(tmp_path: Path) -> None:
     assert rows_of(tmp_path / "deep" / "bad.csv")[1][4:] == ["024", "", "1.5", '[1, "é"]', "true", "\\ud83d", "1,2"]
 
 
-def test_closing_twice_is_once(source: Path, tmp_path: Path) -> None:
+def test_closed_rejects_file_can_be_closed_again_but_takes_no_rows(source: Path, tmp_path: Path) -> None:
     """The file stays where it is, and takes no more rows."""
     with RejectsFile(tmp_path / "bad.csv") as rejects:
         list(read_recipients(source, COLUMNS, rejects=rejects))

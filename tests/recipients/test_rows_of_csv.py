@@ -33,7 +33,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "a.csv"
 
 
-def test_excel_leaves_out_empty_cells_at_the_end(path: Path) -> None:
+def test_rows_without_trailing_empty_cells_are_accepted(path: Path) -> None:
     """From row 17 on when the notes end before: nobody is left out for a column that is not used."""
     lines = [HEADER, *PEOPLE[:16], *(person[:4] for person in PEOPLE[16:])]
     people, report = read(path, "\r\n".join(",".join(cells) for cells in lines))
@@ -43,7 +43,7 @@ def test_excel_leaves_out_empty_cells_at_the_end(path: Path) -> None:
 
 
 @pytest.mark.parametrize(("optional", "taken"), [(False, 0), (True, 1)])
-def test_a_value_that_is_left_out_is_empty(path: Path, optional: bool, taken: int) -> None:
+def test_omitted_trailing_value_is_empty_and_checked_by_the_template(path: Path, optional: bool, taken: int) -> None:
     """Whether it may be is the template's to say."""
     people, report = read(path, "phone,name,service,code\n0901888484,Hà,Gội\n", template=template(code=optional))
 
@@ -51,7 +51,7 @@ def test_a_value_that_is_left_out_is_empty(path: Path, optional: bool, taken: in
     assert report.rejected == 1 - taken
 
 
-def test_a_row_that_is_short_and_wrong_says_that_it_is_short(path: Path) -> None:
+def test_short_row_with_shifted_cells_is_rejected_as_short(path: Path) -> None:
     """A cell is missing before the end, and the others stand in the wrong columns."""
     people, report = read(path, "phone,name,service,code,note,more\nHà,Gội đầu,M1,x\n0901888484,Hà\n")
 
@@ -62,14 +62,14 @@ def test_a_row_that_is_short_and_wrong_says_that_it_is_short(path: Path) -> None
     ]
 
 
-def test_a_key_or_phone_is_never_left_out(path: Path) -> None:
+def test_row_without_its_key_or_phone_cell_is_rejected(path: Path) -> None:
     """They stand last."""
     for columns in (Columns(key_column="code"), Columns(phone="code")):
         people, report = read(path, "phone,name,code\n0901888484,Hà\n", columns)
         assert (people, report.rejected) == ([], 1)
 
 
-def test_more_cells_than_names(path: Path) -> None:
+def test_extra_blank_cells_are_ignored_and_extra_values_are_rejected(path: Path) -> None:
     """Blanks behind the last column are as good as nothing."""
     people, report = read(path, "phone,name,service,code\n0901888484,a,b,c,, \n0901888485,a,b,c,d\n")
 
@@ -86,7 +86,7 @@ def test_more_cells_than_names(path: Path) -> None:
 @pytest.mark.parametrize("order", list(itertools.permutations(range(4)))[::5], ids=str)
 @pytest.mark.parametrize("opened", range(1, 4))
 @pytest.mark.parametrize("swallowed", [1, 2, 30])
-def test_rows_that_a_quote_swallowed(
+def test_quote_spanning_several_rows_is_rejected_with_its_lines(
     path: Path, line_end: str, delimiter: str, order: tuple[int, ...], opened: int, swallowed: int
 ) -> None:
     """A quote is opened in one row and closed by chance in a later one, wherever the phone and the quotes stand."""
@@ -101,14 +101,14 @@ def test_rows_that_a_quote_swallowed(
         read(path, text)
 
 
-def test_in_a_column_that_is_not_used_too(path: Path) -> None:
+def test_quote_spanning_rows_in_an_unused_column_is_rejected(path: Path) -> None:
     """Nobody gets a wrong text, and somebody gets none."""
     text = 'phone,name,service,code,note\n0901888484,a,b,c,"x\n0901888485,a,b,c,y"\n0901888486,a,b,c,z\n'
     with pytest.raises(InvalidRequestError, match="closed only in line 3"):
         read(path, text)
 
 
-def test_rows_whose_phones_are_wrong_are_swallowed_all_the_same(path: Path) -> None:
+def test_quote_spanning_rows_with_invalid_phones_is_rejected(path: Path) -> None:
     """Each line has the cells of a row."""
     text = 'phone,name,service,code\n0901888484,"a,b,c\n9.01E+08,a,b,c\n9.02E+08,a",b,c\n'
     with pytest.raises(InvalidRequestError, match="closed only in line 4"):
@@ -125,7 +125,7 @@ def test_rows_whose_phones_are_wrong_are_swallowed_all_the_same(path: Path) -> N
         "0901888484\n0901888485",
     ],
 )
-def test_line_breaks_of_people_are_none(path: Path, cell: str) -> None:
+def test_ordinary_line_breaks_in_a_cell_are_accepted(path: Path, cell: str) -> None:
     """Addresses, sentences with commas, a phone in a sentence."""
     assert not holds_rows(cell)
     people, _ = read(path, f'phone,name,service,code,note\n0901888484,a,b,c,"{cell}"\n')
@@ -133,7 +133,7 @@ def test_line_breaks_of_people_are_none(path: Path, cell: str) -> None:
 
 
 @pytest.mark.parametrize("cell", ["Nam B,C\n0901888485,A", "x;0901888485\ny", "a\tb\n0901 888 485\tc"])
-def test_values_of_other_sources_that_hold_rows(cell: str) -> None:
+def test_mapping_values_containing_rows_are_rejected(cell: str) -> None:
     """A table may have been filled from such a file."""
     report = ReadReport()
     rows = [{"phone": "0901888484", "name": cell}]
@@ -144,7 +144,7 @@ def test_values_of_other_sources_that_hold_rows(cell: str) -> None:
 # --- long cells ------------------------------------------------------------------------------------------------------
 
 
-def test_a_long_cell_is_no_open_quote(path: Path) -> None:
+def test_too_long_cell_is_distinguished_from_an_unclosed_quote(path: Path) -> None:
     """Python's reader takes 131 072 characters; of two possible reasons both are told."""
     long = "n" * 140_000
     for cell, words in (

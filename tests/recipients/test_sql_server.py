@@ -130,7 +130,7 @@ def customer(number: int) -> tuple[object, ...]:
     return (84_901_000_000 + number, "Chị Hương", day, decimal.Decimal("1250000.0000"), uuid.UUID(int=number))
 
 
-def test_each_type_arrives_as_a_person_would_read_it() -> None:
+def test_sql_server_types_are_formatted_for_the_template() -> None:
     """bigint, nvarchar, date, money, uniqueidentifier; the value of the query is a parameter, nothing is committed."""
     driver = Driver([customer(1)])
     [one] = read_recipients(query(driver), COLUMNS, template=TEMPLATE)
@@ -142,14 +142,14 @@ def test_each_type_arrives_as_a_person_would_read_it() -> None:
 
 
 @pytest.mark.in_turn(every=3)
-def test_more_rows_than_a_batch_arrive_once_each() -> None:
+def test_more_rows_than_a_batch_are_read_once() -> None:
     report = ReadReport()
     driver = Driver([customer(number) for number in range(2_500)])
     found = list(read_recipients(query(driver), COLUMNS, template=TEMPLATE, report=report))
     assert len({one.phone for one in found}) == report.accepted == 2_500
 
 
-def test_a_phone_in_a_float_column_is_refused() -> None:
+def test_phone_in_a_float_column_is_rejected() -> None:
     """A `real` has lost its last digits by then, and pyodbc gives the same type for both widths."""
     report = ReadReport()
     driver = Driver([(84_901_000_001.0, *customer(1)[1:]), customer(2)])
@@ -158,7 +158,7 @@ def test_a_phone_in_a_float_column_is_refused() -> None:
     assert report.rejected == 1
 
 
-def test_an_error_in_the_middle_quotes_no_row() -> None:
+def test_error_during_reading_does_not_quote_a_row() -> None:
     driver = Driver([customer(number) for number in range(3_000)], fails_after=2_000)
     with pytest.raises(InvalidRequestError) as caught:
         deque(read_recipients(query(driver), COLUMNS, template=TEMPLATE), 0)

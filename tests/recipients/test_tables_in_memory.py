@@ -37,7 +37,7 @@ def read(source: Any, columns: Columns = NAME, **options: Any) -> tuple[list[Rec
 
 
 @pytest.mark.parametrize("kind", MAKERS)
-def test_rows_of_a_table(kind: str) -> None:
+def test_table_rows_are_read_in_order_and_repeatably(kind: str) -> None:
     """Each row once, in order, and again in a second reading."""
     table = MAKERS[kind](ROWS)
     assert is_repeatable(table)
@@ -51,7 +51,7 @@ def test_rows_of_a_table(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["pandas", "polars", "arrow"])
-def test_numbers_of_a_table(kind: str) -> None:
+def test_whole_numbers_are_phones_and_32_bit_floats_are_rejected(kind: str) -> None:
     """Whole numbers are phones; floats of 64 bits too, of 32 never."""
     wide = {"phone": [901888484.0, None, 901888485.0], "name": ["a", "b", "c"]}
     assert [one.phone for one in read(MAKERS[kind](wide))[0]] == ["0901888484", "0901888485"]
@@ -64,7 +64,7 @@ def test_numbers_of_a_table(kind: str) -> None:
     assert "32 bits" in next(iter(report.rejected_by))[1]
 
 
-def test_columns_of_mixed_values() -> None:
+def test_mixed_value_columns_of_pandas_are_read() -> None:
     """What pandas makes of a sheet: numbers and texts in one column, dates, nothing in five spellings."""
     frame = pd.DataFrame(
         {
@@ -87,7 +87,7 @@ def test_columns_of_mixed_values() -> None:
 
 
 @pytest.mark.in_turn
-def test_a_frame_of_one_piece_is_read_in_parts() -> None:
+def test_single_chunk_frame_is_streamed_with_bounded_memory() -> None:
     """Its rows are never all in memory as Python objects."""
     count = 100_000
     frame = pl.DataFrame({"phone": [f"09{row:08}" for row in range(count)], "name": ["Khách"] * count})
@@ -117,7 +117,9 @@ def _not_utf8() -> pa.Array:
         (pa.array([0, 2**30, 1], pa.date32()), "is a date32[day] that Python cannot read"),
     ],
 )
-def test_a_value_that_python_does_not_have(tmp_path: Path, stored: bool, unreadable: pa.Array, reason: str) -> None:
+def test_value_without_python_equivalent_rejects_only_its_row(
+    tmp_path: Path, stored: bool, unreadable: pa.Array, reason: str
+) -> None:
     """The infinity of a database, bytes of another encoding: of its row only, and of none if nobody needs it."""
     phones = ["0901888484", "0901888485", "0901888486"]
     table = pa.table({"phone": phones, "name": ["Hương", "Đặng", "Vũ"], "odd": unreadable})
@@ -131,7 +133,7 @@ def test_a_value_that_python_does_not_have(tmp_path: Path, stored: bool, unreada
     assert report.rejected_by["odd", reason] == 1
 
 
-def test_what_is_no_table_of_rows() -> None:
+def test_invalid_tables_are_rejected_and_streams_are_read_once() -> None:
     """A column alone, columns without names, a stream that can be read once."""
     for source in (pl.Series("phone", ["0901888484"]), pd.DataFrame([["0901888484"]])):
         with pytest.raises(InvalidRequestError) as caught:
@@ -154,7 +156,7 @@ def shop(tmp_path: Path) -> Path:
 
 
 @pytest.mark.in_turn(every=3)
-def test_files_of_duckdb(shop: Path) -> None:
+def test_duckdb_file_is_read_with_query_parameters(shop: Path) -> None:
     """Streamed, with named values, and left alone: it is opened to be read."""
     query = "select phone, name, ':x' as colon, 1::int as one from visits where name <> :name and phone < :x order by 1"
     source = SqlQuery(f"duckdb:///{shop}", query, {"name": "Khách 1", "x": "0901815000"})
@@ -179,7 +181,9 @@ def test_files_of_duckdb(shop: Path) -> None:
         ("duckdb:///{}", "select 'a' phone, (1/0)::int, error('0901888484') name", "The query failed"),
     ],
 )
-def test_what_duckdb_cannot_read(shop: Path, url: str, query: str, words: str) -> None:
+def test_failed_duckdb_query_gives_one_line_error_without_row_values(
+    shop: Path, url: str, query: str, words: str
+) -> None:
     """One line that quotes no row."""
     with pytest.raises(InvalidRequestError) as caught:
         read(SqlQuery(url.format(shop), query))
@@ -199,7 +203,7 @@ def test_what_duckdb_cannot_read(shop: Path, url: str, query: str, words: str) -
         ("postgresql+pg8000://u:5ecret@h/d", r"for postgresql:// pip install 'esms-connectors\[postgres\]'"),
     ],
 )
-def test_the_driver_of_the_address_is_named(url: str, words: str) -> None:
+def test_missing_driver_error_names_the_package_for_the_url(url: str, words: str) -> None:
     """Not that of another database."""
     with pytest.raises(ConfigurationError, match=words) as caught:
         read(SqlQuery(url, "select 1"))

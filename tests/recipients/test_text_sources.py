@@ -36,7 +36,9 @@ def refusal(path: Path | str, columns: Columns = NAME, **options: object) -> str
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
-def test_every_dialect_that_spreadsheets_write(tmp_path: Path, delimiter: str, encoding: str, line_end: str) -> None:
+def test_csv_delimiter_encoding_and_line_ends_are_detected(
+    tmp_path: Path, delimiter: str, encoding: str, line_end: str
+) -> None:
     """Delimiter, encoding and line ends are found out; cells with them inside, quoted, stay whole."""
     rows = [
         ["phone", "name"],
@@ -53,7 +55,7 @@ def test_every_dialect_that_spreadsheets_write(tmp_path: Path, delimiter: str, e
     assert (report.rows, report.rejected) == (3, 0)
 
 
-def test_lines_are_those_of_an_editor(tmp_path: Path) -> None:
+def test_line_numbers_match_those_of_an_editor(tmp_path: Path) -> None:
     """Blank lines and line breaks in cells count; a row is named by the line on which it begins."""
     path = written(tmp_path, 'phone,name\r\n\r\n0901888484,"a\r\nb\r\nc"\r\n\r\n0901888485,d\r\n,\r\n0901888486,e\r\n')
 
@@ -63,7 +65,7 @@ def test_lines_are_those_of_an_editor(tmp_path: Path) -> None:
     assert (report.rows, report.blank) == (3, 1)
 
 
-def test_quotes_in_the_header_hide_delimiters(tmp_path: Path) -> None:
+def test_quoted_delimiters_in_the_header_are_ignored(tmp_path: Path) -> None:
     """The delimiter is counted outside quotes only; blanks around names do not matter."""
     path = written(tmp_path, '"họ, tên, chữ lót" ; phone\nAn;0901888484\n'.replace('" ;', '";'))
 
@@ -72,21 +74,21 @@ def test_quotes_in_the_header_hide_delimiters(tmp_path: Path) -> None:
     assert people[0].template_params == ("An",)
 
 
-def test_the_line_that_tells_excel_the_delimiter(tmp_path: Path) -> None:
+def test_sep_line_sets_the_delimiter(tmp_path: Path) -> None:
     """`sep=` is obeyed, and is no header."""
     people, _ = read(written(tmp_path, "sep=|\nname,x|phone\nAn|0901888484\n"), Columns(params=("name,x",)))
 
     assert (people[0].line, people[0].phone) == (3, "0901888484")
 
 
-def test_a_single_column(tmp_path: Path) -> None:
+def test_single_column_file_needs_no_delimiter(tmp_path: Path) -> None:
     """A list of phones needs no delimiter."""
     people, _ = read(written(tmp_path, "phone\n0901888484\n0901888485\n", "p.txt"), Columns())
 
     assert [one.phone for one in people] == ["0901888484", "0901888485"]
 
 
-def test_delimiter_and_encoding_by_hand(tmp_path: Path) -> None:
+def test_delimiter_and_encoding_can_be_given(tmp_path: Path) -> None:
     """What cannot be found out can be told; the decomposed letters of windows-1258 come out composed."""
     path = written(tmp_path, "phone:name\n0901888484:Ti\u1ebfn\n".replace("\u1ebf", "\u00ea\u0301").encode("cp1258"))
 
@@ -97,7 +99,7 @@ def test_delimiter_and_encoding_by_hand(tmp_path: Path) -> None:
     assert "one character" in refusal(path, encoding="cp1258", delimiter="::")
 
 
-def test_names_compare_composed(tmp_path: Path) -> None:
+def test_column_names_are_compared_in_composed_form(tmp_path: Path) -> None:
     """A header typed on macOS has its accents apart, and is the same name."""
     path = written(tmp_path, unicodedata.normalize("NFD", "phone,họ tên\n0901888484,Tiến\n"))
 
@@ -107,7 +109,7 @@ def test_names_compare_composed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.csv.gz", "a.csv"])
-def test_gzip_by_content(tmp_path: Path, name: str) -> None:
+def test_gzip_is_detected_by_content(tmp_path: Path, name: str) -> None:
     """A gzipped file is unpacked, whatever it is called; cut short it is refused."""
     packed = gzip.compress(b"phone,name\n" + b"".join(b"09018%05d,An\n" % number for number in range(5_000)))
 
@@ -153,7 +155,7 @@ def test_ragged_rows_are_rejected_with_their_line(tmp_path: Path) -> None:
         (b"\x1f\x8bnonsense", "cannot be read"),
     ],
 )
-def test_files_that_cannot_be_read_say_why(tmp_path: Path, content: bytes, words: str) -> None:
+def test_unreadable_files_give_a_specific_error(tmp_path: Path, content: bytes, words: str) -> None:
     """One clear sentence with the file's name, and the line where there is one."""
     message = refusal(written(tmp_path, content))
 
@@ -162,14 +164,14 @@ def test_files_that_cannot_be_read_say_why(tmp_path: Path, content: bytes, words
 
 
 @pytest.mark.parametrize("size", [8_190, 65_530, 200_000])
-def test_a_bad_byte_far_into_the_file(tmp_path: Path, size: int) -> None:
+def test_invalid_byte_in_a_large_file_is_reported_with_its_line(tmp_path: Path, size: int) -> None:
     """The line is right beyond the first blocks, with line ends of two characters across their borders."""
     rows = b"phone,name\r\n" + b"0901888484,An\r\n" * (size // 15)
 
     assert f"in line {2 + size // 15}." in refusal(written(tmp_path, rows + b"0901888485,\xff\r\n"))
 
 
-def test_only_a_header(tmp_path: Path) -> None:
+def test_header_only_file_gives_no_recipients(tmp_path: Path) -> None:
     """No recipients is no error here: whoever sends decides."""
     people, report = read(written(tmp_path, "phone,name\n"))
 
@@ -186,7 +188,7 @@ def test_only_a_header(tmp_path: Path) -> None:
         ("list", "of an unknown kind"),
     ],
 )
-def test_paths_that_are_no_source(tmp_path: Path, name: str, words: str) -> None:
+def test_invalid_source_path_gives_a_specific_error(tmp_path: Path, name: str, words: str) -> None:
     """What is something else is named by its last part only; of what is not there also the folder is told."""
     (tmp_path / "folder.csv").mkdir()
 
@@ -197,14 +199,14 @@ def test_paths_that_are_no_source(tmp_path: Path, name: str, words: str) -> None
     assert (str(tmp_path) in message) == ("does not exist" in words)
 
 
-def test_a_file_that_the_system_does_not_open(tmp_path: Path) -> None:
+def test_system_error_on_opening_is_reported(tmp_path: Path) -> None:
     """The system's reason is passed on."""
     path = written(tmp_path, "phone,name\n")
 
     assert "cannot be read: Not a directory" in refusal(path / "a.csv")
 
 
-def test_a_missing_column_is_named_with_the_nearest(tmp_path: Path) -> None:
+def test_missing_column_error_suggests_the_nearest_name(tmp_path: Path) -> None:
     """One message: what is missing, what there is, and what may be meant."""
     message = refusal(written(tmp_path, "Phone;Họ tên;code\n"), Columns(params=("ho ten", "code")))
 
@@ -214,7 +216,7 @@ def test_a_missing_column_is_named_with_the_nearest(tmp_path: Path) -> None:
     )
 
 
-def test_a_file_without_header_does_not_spill_people(tmp_path: Path) -> None:
+def test_missing_header_error_does_not_quote_the_first_row(tmp_path: Path) -> None:
     """Its first line is somebody's data, and an error text ends up in logs."""
     message = refusal(written(tmp_path, "0901888484,Nguyễn Văn An\n"))
 
@@ -222,7 +224,7 @@ def test_a_file_without_header_does_not_spill_people(tmp_path: Path) -> None:
     assert "Nguyễn" not in message
 
 
-def test_an_error_of_the_reader_of_rows_is_not_that_of_the_file(tmp_path: Path) -> None:
+def test_error_raised_by_the_caller_while_reading_is_not_wrapped(tmp_path: Path) -> None:
     """What happens inside the with block is passed on as it is."""
     path = written(tmp_path, "phone,name\n0901888484,An\n")
 
@@ -230,7 +232,7 @@ def test_an_error_of_the_reader_of_rows_is_not_that_of_the_file(tmp_path: Path) 
         raise FileNotFoundError("mine")
 
 
-def test_reading_may_stop_anywhere(tmp_path: Path) -> None:
+def test_reading_can_stop_early_without_leaking_the_file(tmp_path: Path) -> None:
     """A reader that loses interest leaves no open file behind; a warning of one would fail this test."""
     path = written(tmp_path, "phone,name\n" + "0901888484,An\n" * 50_000)
 
@@ -244,7 +246,7 @@ def test_reading_may_stop_anywhere(tmp_path: Path) -> None:
 # --- JSON Lines ------------------------------------------------------------------------------------------------------
 
 
-def test_json_lines(tmp_path: Path) -> None:
+def test_json_lines_are_read_with_exact_numbers(tmp_path: Path) -> None:
     """Text, whole numbers and decimals are read as they stand; keys may come in any order."""
     path = written(
         tmp_path,
@@ -258,7 +260,7 @@ def test_json_lines(tmp_path: Path) -> None:
     assert [(one.line, one.template_params) for one in people] == [(1, ("An", "1.50")), (3, ("Bé", "120000"))]
 
 
-def test_bad_json_is_rejected_with_its_line(tmp_path: Path) -> None:
+def test_invalid_json_lines_are_rejected_with_their_line(tmp_path: Path) -> None:
     """A broken line, one that is no object, NaN, and half an emoji: each is a reject; the others go on."""
     lines = [
         '{"phone": "0901888484", "name": "An"}',
@@ -290,7 +292,7 @@ def test_bad_json_is_rejected_with_its_line(tmp_path: Path) -> None:
     ]
 
 
-def test_json_that_is_no_json_lines(tmp_path: Path) -> None:
+def test_file_that_is_not_json_lines_gives_a_specific_error(tmp_path: Path) -> None:
     """A JSON array, an empty file, and a column that no row has."""
     assert "JSON array" in refusal(written(tmp_path, '[{"phone": "0901888484"}]', "a.jsonl"))
     assert "is empty" in refusal(written(tmp_path, "", "a.jsonl"))
@@ -300,7 +302,7 @@ def test_json_that_is_no_json_lines(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("titles", [0, 1])
-def test_a_line_break_in_the_first_name(tmp_path: Path, delimiter: str, titles: int) -> None:
+def test_line_breaks_in_column_names_are_accepted(tmp_path: Path, delimiter: str, titles: int) -> None:
     """Excel writes the name of a wrapped heading so; the delimiter stands in the lines behind it only."""
     path = tmp_path / "list.csv"
     title = f"DANH SÁCH{delimiter}\r\n" * titles

@@ -59,7 +59,7 @@ def outcome(source: object, kind: str | None) -> str:
         ("thứ hai, 9 giờ", "thứ hai, 9 giờ"),
     ],
 )
-def test_dates(value: object, sent: str) -> None:
+def test_dates_are_converted_to_the_zalo_format_and_words_are_kept(value: object, sent: str) -> None:
     """Real dates and texts that can only be read in one way; a time with a zone is told as Vietnam reads it."""
     assert outcome([value], "DATE") == sent
 
@@ -67,12 +67,12 @@ def test_dates(value: object, sent: str) -> None:
 @pytest.mark.parametrize(
     "value", ["31/02/2026", "11/25/2026", "05/11/26", "46331", "2026-13-01", "25:00 05/11/2026", 46331, "13/2026"]
 )
-def test_what_is_no_date(value: object) -> None:
+def test_invalid_or_ambiguous_dates_are_rejected(value: object) -> None:
     """Refused with the form: a serial number of Excel, a month that comes first, a day that is none."""
     assert outcome([value], "DATE").startswith("is not a date in the form that Zalo accepts (dd/mm/yyyy")
 
 
-def test_words_instead_of_dates_are_told() -> None:
+def test_words_in_place_of_dates_are_sent_and_noted() -> None:
     """They are sent, because the gateway may take them, and the plan says how many there are."""
     report = ReadReport()
     rows = [{"phone": f"090188848{number}", "value": value} for number, value in enumerate(["mai", "05/11/2026"])]
@@ -107,7 +107,7 @@ def test_words_instead_of_dates_are_told() -> None:
         ("URL", "https://a.vn/x?y=1", "https://a.vn/x?y=1"),
     ],
 )
-def test_numbers_amounts_and_links(kind: str, value: object, sent: str) -> None:
+def test_numbers_amounts_and_links_are_formatted_for_zalo(kind: str, value: object, sent: str) -> None:
     """Zalo takes 100000 and not 100.000."""
     assert outcome([value], kind) == sent
 
@@ -130,12 +130,12 @@ def test_numbers_amounts_and_links(kind: str, value: object, sent: str) -> None:
         (None, 4.5, "is float"),
     ],
 )
-def test_what_a_type_does_not_take(kind: str, value: object, words: str) -> None:
+def test_values_not_matching_the_parameter_type_are_rejected(kind: str, value: object, words: str) -> None:
     """Each with its reason; of text nobody chose how a date or a float should read."""
     assert words in outcome([value], kind)
 
 
-def test_lengths_are_those_of_what_is_sent() -> None:
+def test_length_limit_applies_to_the_formatted_value() -> None:
     """The date as it is formatted, not as it was stored."""
     report = ReadReport()
     rows = [{"phone": "0901888484", "value": "2026-11-05T00:00:00.000000"}]
@@ -143,7 +143,7 @@ def test_lengths_are_those_of_what_is_sent() -> None:
     assert [one.template_params for one in people] == [("05/11/2026",)]
 
 
-def test_dates_of_every_kind_of_source(tmp_path: Path) -> None:
+def test_dates_from_sql_parquet_and_excel_are_formatted_alike(tmp_path: Path) -> None:
     """SQL DATE and TIMESTAMP, Parquet, Excel."""
     engine = sa.create_engine("sqlite://", poolclass=sa.pool.StaticPool)
     table = sa.Table("t", sa.MetaData(), sa.Column("phone", sa.String), sa.Column("value", sa.DateTime))
@@ -168,7 +168,7 @@ def test_dates_of_every_kind_of_source(tmp_path: Path) -> None:
     assert outcome(tmp_path / "a.xlsx", "DATE") == "05/11/2026"
 
 
-def test_a_uuid_is_a_row_key_and_a_value(tmp_path: Path) -> None:
+def test_uuid_is_accepted_as_row_key_and_value(tmp_path: Path) -> None:
     """As the database shows it, whether a driver gives it as text or as a UUID."""
     key = UUID("0b5c3a52-6e0e-4c53-9a41-6f0c1d2e3f40")
     duckdb.connect(str(tmp_path / "a.duckdb")).execute(

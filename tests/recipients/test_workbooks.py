@@ -54,7 +54,7 @@ def refusal(path: Path, columns: Columns = NAME, **options: Any) -> str:
 
 
 @pytest.mark.parametrize("options", [{}, {"constant_memory": True}, {"in_memory": True, "use_zip64": True}])
-def test_texts_and_numbers(tmp_path: Path, options: dict[str, Any]) -> None:
+def test_texts_and_numbers_are_read_with_row_numbers(tmp_path: Path, options: dict[str, Any]) -> None:
     """Phones as texts and as numbers, names in Vietnamese; lines are the rows that Excel shows."""
     rows = [["phone", "name"], ["0901888484", "Nguyễn Thị Hương"], [901888485, "Đặng Ánh"], [84901888486, "Bé\nTi"]]
     people, report = read(made(tmp_path / "khách.xlsx", table(rows), **options))
@@ -67,7 +67,7 @@ def test_texts_and_numbers(tmp_path: Path, options: dict[str, Any]) -> None:
     assert (report.rows, report.rejected, report.notes) == (3, 0, [])
 
 
-def test_values_are_read_as_the_sheet_shows_them(tmp_path: Path) -> None:
+def test_values_are_read_by_number_format_without_thousands_separators(tmp_path: Path) -> None:
     """Ids with leading zeros, percents, dates by their format; thousands are not set apart."""
     shown: list[tuple[Any, str | None, str]] = [
         (1250000, "#,##0", "1250000"),
@@ -105,7 +105,7 @@ def test_values_are_read_as_the_sheet_shows_them(tmp_path: Path) -> None:
     assert report.rejected == 0
 
 
-def test_dates_that_are_counted_from_1904(tmp_path: Path) -> None:
+def test_dates_of_the_1904_system_are_converted(tmp_path: Path) -> None:
     """Workbooks of old Macs."""
 
     def fill(workbook: Any, sheet: Any) -> None:
@@ -118,7 +118,7 @@ def test_dates_that_are_counted_from_1904(tmp_path: Path) -> None:
     assert people[0].template_params == ("15/11/2026",)
 
 
-def test_formulas_by_their_value(tmp_path: Path) -> None:
+def test_formulas_give_their_cached_value_and_uncalculated_ones_are_rejected(tmp_path: Path) -> None:
     """The value that Excel calculated; one that nobody ever calculated is refused, and so is an error."""
 
     def fill(_: Any, sheet: Any) -> None:
@@ -148,7 +148,7 @@ def test_formulas_by_their_value(tmp_path: Path) -> None:
     }
 
 
-def test_numbers_that_lost_digits(tmp_path: Path) -> None:
+def test_numbers_with_more_than_15_digits_are_rejected(tmp_path: Path) -> None:
     """A cell keeps 15 digits: an id of 19 in a number cell is another id."""
     rows = [["phone", "name"], ["0901888484", 4097311281936189049], ["0901888485", 123456789012345]]
     people, report = read(made(tmp_path / "a.xlsx", table(rows)))
@@ -159,7 +159,7 @@ def test_numbers_that_lost_digits(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("left", [0, 3])
 @pytest.mark.parametrize("header", [["phone", "name"], ["\ufeffphone", "name\u200b"], [" phone\n", "\u00a0name "]])
-def test_the_header_is_found_below_titles(tmp_path: Path, left: int, header: list[str]) -> None:
+def test_header_is_detected_below_title_rows(tmp_path: Path, left: int, header: list[str]) -> None:
     """Titles, blank rows and a table that does not begin in A1; told in the notes."""
     rows = [["DANH SÁCH KHÁCH HÀNG"], [], ["Ngày:", "15/11/2026"], header, ["0901888484", "An"], ["", "Tổng: 1"]]
     path = made(tmp_path / "a.xlsx", table(rows, top=2, left=left))
@@ -173,7 +173,7 @@ def test_the_header_is_found_below_titles(tmp_path: Path, left: int, header: lis
     assert "no row 3" in refusal(path, header_row=1) or "no column" in refusal(path, header_row=5)
 
 
-def test_the_sheet_is_found_or_given(tmp_path: Path) -> None:
+def test_sheet_is_detected_by_its_columns_or_selected_by_name(tmp_path: Path) -> None:
     """By the columns that are wanted; hidden sheets only by name; where two fit nobody guesses."""
 
     def fill(workbook: Any, sheet: Any) -> None:
@@ -204,7 +204,7 @@ def test_the_sheet_is_found_or_given(tmp_path: Path) -> None:
     assert "in the sheets Khách, B: choose one" in refusal(made(tmp_path / "b.xlsx", two))
 
 
-def test_hidden_rows_are_told(tmp_path: Path) -> None:
+def test_hidden_rows_are_rejected_unless_requested(tmp_path: Path) -> None:
     """Rows that a filter hides are not sent unless somebody says so; then they are counted."""
 
     def fill(_: Any, sheet: Any) -> None:
@@ -225,7 +225,7 @@ def test_hidden_rows_are_told(tmp_path: Path) -> None:
     assert report.notes == ["1 row hidden in the sheet, read like the others"]
 
 
-def test_merged_cells_count_for_each_of_their_rows(tmp_path: Path) -> None:
+def test_merged_cell_value_applies_to_all_rows_covered(tmp_path: Path) -> None:
     """As they are read: one service for three customers."""
 
     def fill(_: Any, sheet: Any) -> None:
@@ -248,7 +248,7 @@ def test_merged_cells_count_for_each_of_their_rows(tmp_path: Path) -> None:
     assert "1 merged cell: the value applies to all rows covered" in report.notes
 
 
-def test_a_name_that_nobody_asked_for_may_stand_twice(tmp_path: Path) -> None:
+def test_duplicate_column_name_is_rejected_only_when_used(tmp_path: Path) -> None:
     """One that is asked for may not."""
     path = made(tmp_path / "a.xlsx", table([["phone", "name", "note", "note"], ["0901888484", "An", "x", "y"]]))
 
@@ -257,7 +257,7 @@ def test_a_name_that_nobody_asked_for_may_stand_twice(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".xls", ".ods"])
-def test_other_workbooks(tmp_path: Path, suffix: str) -> None:
+def test_xls_and_ods_are_read_like_xlsx(tmp_path: Path, suffix: str) -> None:
     """XLS and ODS through calamine: titles, texts, numbers and dates as in XLSX."""
     path = HERE / "customers.xls"
     if suffix == ".ods":
@@ -324,7 +324,7 @@ def rewritten(path: Path, part: str, change: Callable[[bytes], bytes]) -> Path:
     return path
 
 
-def test_what_other_programs_write(tmp_path: Path) -> None:
+def test_xlsx_variants_of_other_programs_are_read(tmp_path: Path) -> None:
     """Prefixed names, inline and rich texts with their pronunciation, escapes, cells without addresses."""
     path = made(tmp_path / "a.xlsx", table([["phone", "name"], ["0901888484", "x"]]), in_memory=True)
     rows = (
@@ -352,7 +352,7 @@ def test_what_other_programs_write(tmp_path: Path) -> None:
         (lambda _: b"", "is damaged"),
     ],
 )
-def test_damaged_sheets(tmp_path: Path, change: Callable[[bytes], bytes], words: str) -> None:
+def test_damaged_sheet_gives_one_line_error(tmp_path: Path, change: Callable[[bytes], bytes], words: str) -> None:
     """One line, with the name of the file."""
     path = made(tmp_path / "a.xlsx", table([["phone", "name"], ["0901888484", "An"]]))
 
@@ -370,7 +370,9 @@ def test_damaged_sheets(tmp_path: Path, change: Callable[[bytes], bytes], words:
         ("a.ods", b"PK\x03\x04nothing", "is damaged"),
     ],
 )
-def test_files_that_are_no_workbooks(tmp_path: Path, name: str, content: bytes, words: str) -> None:
+def test_files_that_are_not_workbooks_give_one_line_error(
+    tmp_path: Path, name: str, content: bytes, words: str
+) -> None:
     """What they are, and what to do."""
     (tmp_path / name).write_bytes(content)
 
@@ -380,7 +382,7 @@ def test_files_that_are_no_workbooks(tmp_path: Path, name: str, content: bytes, 
     assert "does not exist" in refusal(tmp_path / "b.xlsx")
 
 
-def test_options_that_do_not_fit(tmp_path: Path) -> None:
+def test_unsuitable_source_options_are_rejected(tmp_path: Path) -> None:
     """A sheet of a CSV, a header row of Parquet."""
     (tmp_path / "a.csv").write_text("phone,name\n")
     assert "has no sheets" in refusal(tmp_path / "a.csv", sheet="A")
@@ -392,7 +394,9 @@ def test_options_that_do_not_fit(tmp_path: Path) -> None:
     assert refusal(book, header_row=9) == "a.xlsx has nothing in row 9."
 
 
-def test_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_excel_extra_gives_error_for_xls_but_not_for_xlsx(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Only the kinds that need it."""
     monkeypatch.setitem(sys.modules, "python_calamine", None)
     with pytest.raises(ConfigurationError, match=re.escape("pip install 'esms-connectors[excel]'")):
@@ -402,7 +406,7 @@ def test_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert len(people) == 1
 
 
-def test_gives_its_rows_without_knowing_columns(tmp_path: Path) -> None:
+def test_open_rows_detects_the_header_without_given_columns(tmp_path: Path) -> None:
     """`open_rows` alone takes the first row that looks like a header."""
     path = made(tmp_path / "a.xlsx", table([["Danh sách"], [], ["phone", "name"], ["0901888484", "An"]]))
 
@@ -426,14 +430,14 @@ def test_memory_does_not_grow_with_the_sheet(tmp_path: Path) -> None:
     assert peaks[1] - peaks[0] < 300_000
 
 
-def test_other_workbooks_are_read_once_and_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_xls_is_parsed_in_a_separate_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Their parser never runs in this process, which keeps the rows at hand alone."""
     monkeypatch.setattr("python_calamine.load_workbook", None)
     people, _ = read(HERE / "customers.xls", Columns(params=("tên",)))
     assert len(people) == 2
 
 
-def test_a_reader_that_dies_is_told() -> None:
+def test_killed_reader_process_gives_workbook_error() -> None:
     """In the middle of a file: its rows so far are known, and nothing of it is left running."""
     with (HERE / "customers.xls").open("rb") as file:
         workbook = workbooks.open_workbook(file, "customers.xls")
@@ -447,7 +451,7 @@ def test_a_reader_that_dies_is_told() -> None:
 
 
 @pytest.mark.in_turn
-def test_a_damaged_file_that_is_read_for_ever_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workbook_whose_reading_never_ends_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its reader does not come back, and nothing in this process could stop it."""
     monkeypatch.setattr(workbooks, "_LONGEST_SECONDS", 2.0)
     assert "reading it did not end within 2 s" in refusal(HERE / "never_ends.xls")

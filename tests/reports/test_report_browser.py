@@ -139,7 +139,7 @@ def too_wide(page: Page) -> str | None:
 
 
 @pytest.mark.parametrize("name", REPORTS)
-def test_the_page_is_as_wide_as_the_screen(show, name):
+def test_page_fits_the_screen_width_without_horizontal_scrolling(show, name):
     """Nothing is scrolled sideways but wide tables, each in its own frame; names from outside do nothing."""
     page = show(name, PHONE)
 
@@ -150,7 +150,7 @@ def test_the_page_is_as_wide_as_the_screen(show, name):
 
 
 @pytest.mark.parametrize("width", [PHONE, DESK])
-def test_every_text_can_be_read_in_light_and_dark(show, width):
+def test_text_contrast_meets_wcag_aa_in_light_and_dark(show, width):
     """WCAG 2, level AA: 4.5 to 1."""
     page = show("month", width)
 
@@ -160,7 +160,7 @@ def test_every_text_can_be_read_in_light_and_dark(show, width):
         assert worst["ratio"] >= 4.5, (scheme, worst)
 
 
-def test_dark_is_dark_and_light_is_light(show):
+def test_background_follows_the_color_scheme(show):
     behind = "getComputedStyle(document.body).backgroundColor"
 
     assert show("day", color_scheme="dark").evaluate(behind) == "rgb(18, 22, 28)"
@@ -168,7 +168,7 @@ def test_dark_is_dark_and_light_is_light(show):
 
 
 @pytest.mark.parametrize(("width", "drawn"), [(PHONE, "narrow"), (DESK, "wide")])
-def test_each_chart_is_shown_once_in_a_size_to_read(show, width, drawn):
+def test_each_chart_is_shown_once_with_legible_text(show, width, drawn):
     """Letters in a chart are never smaller than 10 pixels on the screen."""
     page = show("month", width)
 
@@ -178,7 +178,7 @@ def test_each_chart_is_shown_once_in_a_size_to_read(show, width, drawn):
     assert min(page.evaluate(letters)) >= 10
 
 
-def test_bars_are_as_long_as_the_numbers_say(show):
+def test_bar_lengths_match_the_numbers(show):
     report = REPORTS["month"]()
 
     lengths = show("month").evaluate(
@@ -190,7 +190,7 @@ def test_bars_are_as_long_as_the_numbers_say(show):
 
 
 @pytest.mark.parametrize("state", ["delivered", "open", "failed", "rejected"])
-def test_columns_of_days_are_as_high_as_the_numbers_say(show, state):
+def test_daily_column_heights_match_the_numbers(show, state):
     report = REPORTS["month"]()
 
     heights = show("month").evaluate(
@@ -202,7 +202,7 @@ def test_columns_of_days_are_as_high_as_the_numbers_say(show, state):
     assert heights == pytest.approx([heights[0] * count / counts[0] for count in counts], rel=0.02)
 
 
-def test_states_can_be_told_apart_without_seeing_colours(show):
+def test_states_are_distinguishable_by_lightness(show):
     """Neighbours in a column differ in lightness, in light and in dark."""
     for scheme in ("light", "dark"):
         contrast = show("month", color_scheme=scheme).evaluate("""
@@ -221,7 +221,7 @@ def test_states_can_be_told_apart_without_seeing_colours(show):
 
 
 @pytest.mark.parametrize("name", ["month", "odd names", "billions"])
-def test_on_paper_everything_fits_and_is_light(show, name):
+def test_printed_page_fits_the_paper_and_is_light(show, name):
     """A4, whatever the screen is like, and wide tables in full."""
     page = show(name, PAPER, color_scheme="dark")
     page.emulate_media(media="print")

@@ -74,7 +74,7 @@ def contents(folder: Path) -> bytes:
 
 
 @pytest.mark.in_turn
-def test_a_day_on_the_terminal(loaded: str, run: Run) -> None:
+def test_report_of_one_day_is_printed_on_the_terminal(loaded: str, run: Run) -> None:
     done = run("report", "--from", "2024-05-14", "--into", loaded)
     assert done.code == 0, done.err
     assert "14 May 2024" in done.out
@@ -85,7 +85,7 @@ def test_a_day_on_the_terminal(loaded: str, run: Run) -> None:
 
 
 @pytest.mark.in_turn(every=3)
-def test_the_language_and_the_warehouse_come_from_the_environment_too(loaded: str, run: Run) -> None:
+def test_language_and_warehouse_can_come_from_the_environment(loaded: str, run: Run) -> None:
     done = run("report", "--from", "2024-05-14", ESMS_WAREHOUSE=loaded, ESMS_LANGUAGE="vi")
     assert done.code == 0, done.err
     assert "14/05/2024" in done.out
@@ -93,7 +93,7 @@ def test_the_language_and_the_warehouse_come_from_the_environment_too(loaded: st
 
 
 @pytest.mark.in_turn
-def test_all_kinds_of_files_at_once_and_no_phone_in_any_of_them(loaded: str, run: Run, tmp_path: Path) -> None:
+def test_all_file_formats_are_written_without_phone_numbers(loaded: str, run: Run, tmp_path: Path) -> None:
     folder = tmp_path / "báo cáo"
     outs = [word for suffix in SUFFIXES for word in ("--out", str(folder / f"ngày.{suffix}"))]
     for language in ("en", "vi"):
@@ -109,7 +109,7 @@ def test_all_kinds_of_files_at_once_and_no_phone_in_any_of_them(loaded: str, run
         assert "gọi".encode() in everything
 
 
-def test_phones_when_asked_for(loaded: str, run: Run, tmp_path: Path) -> None:
+def test_with_phones_option_writes_phones_to_the_file_only(loaded: str, run: Run, tmp_path: Path) -> None:
     target = tmp_path / "ngày.csv"
     done = run("report", "--from", "2024-05-14", "--into", loaded, "--with-phones", "--out", str(target))
     assert done.code == 0, done.err
@@ -119,7 +119,7 @@ def test_phones_when_asked_for(loaded: str, run: Run, tmp_path: Path) -> None:
     assert CANARY not in done.out + done.err
 
 
-def test_json_for_machines(loaded: str, run: Run, tmp_path: Path) -> None:
+def test_json_output_contains_tables_headline_and_files(loaded: str, run: Run, tmp_path: Path) -> None:
     target = tmp_path / "ngày.md"
     done = run(
         "report", "--from", "2024-05-14", "--into", loaded, "--json", "--out", str(target), "--budget", "1000000"
@@ -132,7 +132,7 @@ def test_json_for_machines(loaded: str, run: Run, tmp_path: Path) -> None:
     assert CANARY not in done.out
 
 
-def test_a_span_of_days_and_a_ledger(loaded: str, run: Run, tmp_path: Path) -> None:
+def test_report_covers_a_span_of_days_with_a_ledger(loaded: str, run: Run, tmp_path: Path) -> None:
     ledger = tmp_path / "sổ.sqlite"
     Ledger.open(ledger).close()
     done = run(
@@ -163,7 +163,9 @@ def foreign_file(path: Path, *, journal: str = "DELETE") -> Path:
 
 @pytest.mark.parametrize("kind", ["table", "WAL", "empty", "text"])
 @pytest.mark.parametrize("scheme", ["", "sqlite:///", "sqlite+pysqlite:///"])
-def test_a_file_that_is_no_ledger_stays_as_it_is(loaded: str, run: Run, tmp_path: Path, kind: str, scheme: str) -> None:
+def test_file_that_is_not_a_ledger_is_rejected_and_unchanged(
+    loaded: str, run: Run, tmp_path: Path, kind: str, scheme: str
+) -> None:
     """A report only reads: no table of ours, no other journal, no file beside it."""
     folder = tmp_path / "lạ"
     folder.mkdir()
@@ -179,7 +181,7 @@ def test_a_file_that_is_no_ledger_stays_as_it_is(loaded: str, run: Run, tmp_path
     assert list(folder.iterdir()) == [file]
 
 
-def test_a_ledger_that_is_being_written_to_is_known_for_one(loaded: str, run: Run, tmp_path: Path) -> None:
+def test_ledger_with_an_open_writer_is_recognized(loaded: str, run: Run, tmp_path: Path) -> None:
     """Its tables may stand in the journal only."""
     with Ledger.open(tmp_path / "sổ.sqlite") as ledger:
         ledger.begin_run("march", "zns", {})
@@ -187,7 +189,9 @@ def test_a_ledger_that_is_being_written_to_is_known_for_one(loaded: str, run: Ru
     assert done.code == 0, done.err
 
 
-def test_a_database_without_a_ledger_gets_none(loaded: str, run: Run, postgres: PostgresServer) -> None:
+def test_database_without_a_ledger_is_rejected_without_creating_one(
+    loaded: str, run: Run, postgres: PostgresServer
+) -> None:
     """In PostgreSQL too."""
     schema = postgres.new_schema()
     url = postgres.uri.replace("postgresql://", "postgresql+psycopg://") + f"&options=-csearch_path%3D{schema}"
@@ -199,7 +203,7 @@ def test_a_database_without_a_ledger_gets_none(loaded: str, run: Run, postgres: 
 
 
 @pytest.mark.in_turn
-def test_the_page_and_its_python_block(
+def test_reports_documentation_is_complete_and_its_code_block_runs(
     make_place: Callable[..., Place], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = PAGE.read_text("utf-8")
@@ -236,13 +240,13 @@ def test_the_page_and_its_python_block(
         (("--from", "2024-05-14", "--ledger", "sqlite:////nowhere/l.sqlite"), ("There is no ledger at",)),
     ],
 )
-def test_mistakes_are_told_in_one_line(
+def test_invalid_report_arguments_give_one_line_error(
     loaded: str, run: Run, arguments: tuple[str, ...], words: tuple[str, ...]
 ) -> None:
     run("report", "--into", loaded, *arguments).assert_one_clear_line(2, *words)
 
 
-def test_places_that_cannot_be_are_told_in_one_line(loaded: str, run: Run, tmp_path: Path) -> None:
+def test_unusable_locations_give_one_line_error(loaded: str, run: Run, tmp_path: Path) -> None:
     day = ("--from", "2024-05-14")
     nowhere = tmp_path / "không có.duckdb"
     run("report", *day, "--into", str(nowhere)).assert_one_clear_line(2, "There is no file")
@@ -260,13 +264,13 @@ def test_places_that_cannot_be_are_told_in_one_line(loaded: str, run: Run, tmp_p
     assert "geheim" not in done.err
 
 
-def test_without_a_day_it_is_yesterday(loaded: str, run: Run) -> None:
+def test_default_period_is_yesterday(loaded: str, run: Run) -> None:
     yesterday = pendulum.yesterday("Asia/Ho_Chi_Minh").to_date_string()
     run("report", "--into", loaded).assert_one_clear_line(2, "Nothing was loaded into", f"--from {yesterday}")
 
 
 @pytest.mark.in_turn
-def test_a_day_without_messages_has_its_report(
+def test_day_without_messages_gives_a_report_in_every_format(
     run: Callable[..., Done], load: Callable[..., None], duckdb_address: str, tmp_path: Path
 ) -> None:
     """In every form: nothing was sent, and there is nothing to draw."""
@@ -278,7 +282,7 @@ def test_a_day_without_messages_has_its_report(
     assert "<svg" not in (tmp_path / "quiet.html").read_text("utf-8").partition("<main")[2]
 
 
-def test_a_report_is_its_owner_s_alone(tmp_path: Path) -> None:
+def test_report_file_is_accessible_to_its_owner_only(tmp_path: Path) -> None:
     """It may hold phones, and stays so when it is written again."""
     folder = _Folder(str(tmp_path), {})
     for content in (b"first", b"second"):

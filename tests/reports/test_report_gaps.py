@@ -28,7 +28,7 @@ MakePlace = Callable[..., Place]
 
 
 @pytest.mark.in_turn
-def test_a_whole_period_with_final_rows_is_complete(make_place: MakePlace, address: str) -> None:
+def test_fully_loaded_period_with_final_rows_is_complete(make_place: MakePlace, address: str) -> None:
     place = make_place(address)
     for day in range(4):
         place.merge(day_window(day), [row(day, sent_at=MONDAY.add(days=day))], MONDAY.add(days=day + 1))
@@ -40,7 +40,7 @@ def test_a_whole_period_with_final_rows_is_complete(make_place: MakePlace, addre
 
 
 @pytest.mark.in_turn(every=3)
-def test_owed_windows_are_told(make_place: MakePlace, address: str) -> None:
+def test_pending_windows_are_reported(make_place: MakePlace, address: str) -> None:
     place = make_place(address)
     windows = list(windows_between(MONDAY, WEDNESDAY, [25]))
     place.warehouse.plan(windows, planned_at=MONDAY, privacy=place.privacy.fingerprint)
@@ -52,7 +52,7 @@ def test_owed_windows_are_told(make_place: MakePlace, address: str) -> None:
 
 
 @pytest.mark.in_turn(every=3)
-def test_days_that_nobody_loaded_are_told_by_type(make_place: MakePlace, address: str) -> None:
+def test_missing_days_are_reported_by_type(make_place: MakePlace, address: str) -> None:
     """Of a type that is loaded on other days; types that nobody ever wanted are no gap."""
     place = make_place(address)
     place.merge(day_window(0), [row(1)], MONDAY.add(days=1))
@@ -63,7 +63,7 @@ def test_days_that_nobody_loaded_are_told_by_type(make_place: MakePlace, address
 
 
 @pytest.mark.in_turn
-def test_the_day_before_counts_too(make_place: MakePlace, duckdb_address: str) -> None:
+def test_missing_preceding_day_is_noted_for_the_affected_types(make_place: MakePlace, duckdb_address: str) -> None:
     """A message created on it may be sent in the period: the report says that it lacks it, and counts as complete."""
     place = make_place(duckdb_address)
     late = MONDAY.add(days=1, minutes=5)
@@ -83,9 +83,7 @@ def test_the_day_before_counts_too(make_place: MakePlace, duckdb_address: str) -
 
 
 @pytest.mark.in_turn(every=3)
-def test_of_a_period_that_begins_at_noon_the_day_before_is_a_whole_one(
-    make_place: MakePlace, duckdb_address: str
-) -> None:
+def test_period_starting_at_noon_needs_the_whole_preceding_day(make_place: MakePlace, duckdb_address: str) -> None:
     """And what was planned for it, but never read, is not loaded."""
     place = make_place(duckdb_address)
     place.merge(day_window(1), [row(1, sent_at=MONDAY.add(days=1))], MONDAY.add(days=2))
@@ -98,7 +96,9 @@ def test_of_a_period_that_begins_at_noon_the_day_before_is_a_whole_one(
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize(("language", "words"), [("en", "day before this period"), ("vi", "Ngày liền trước kỳ này")])
-def test_the_day_before_is_told_in_words(make_place: MakePlace, duckdb_address: str, language: str, words: str) -> None:
+def test_missing_preceding_day_is_described_in_both_languages(
+    make_place: MakePlace, duckdb_address: str, language: str, words: str
+) -> None:
     place = make_place(duckdb_address)
     place.merge(day_window(), [row(1)], MONDAY.add(days=1))
     page = render_report(place.report(MONDAY, MONDAY.add(days=1)), ".md", language=language)[""].decode()
@@ -107,7 +107,7 @@ def test_the_day_before_is_told_in_words(make_place: MakePlace, duckdb_address: 
 
 
 @pytest.mark.in_turn(every=3)
-def test_open_rows_a_running_period_and_early_windows_are_told(make_place: MakePlace, address: str) -> None:
+def test_open_rows_running_period_and_unclosed_windows_are_reported(make_place: MakePlace, address: str) -> None:
     place = make_place(address)
     noon = MONDAY.add(hours=12)
     place.merge(day_window(), [row(1), row(2, WAITING)], noon, closed=False)
@@ -121,7 +121,7 @@ def test_open_rows_a_running_period_and_early_windows_are_told(make_place: MakeP
 
 
 @pytest.mark.in_turn
-def test_of_a_day_that_grows_only_the_last_pull_counts(make_place: MakePlace, address: str) -> None:
+def test_only_the_latest_load_of_a_growing_day_is_considered(make_place: MakePlace, address: str) -> None:
     """Pulled every hour while it went on, then as a whole: nothing is missing, and nothing is said to be."""
     place = make_place(address)
     start = day_window().start
@@ -145,7 +145,7 @@ def test_of_a_day_that_grows_only_the_last_pull_counts(make_place: MakePlace, ad
 
 
 @pytest.mark.in_turn(every=3)
-def test_rows_that_went_back_or_have_no_price_are_told(make_place: MakePlace, address: str) -> None:
+def test_regressed_rows_and_missing_prices_are_reported(make_place: MakePlace, address: str) -> None:
     place = make_place(address)
     place.merge(day_window(), [row(1), row(2, price_vnd=None)], MONDAY.add(days=1))
     place.merge(day_window(), [row(1, WAITING), row(2, price_vnd=None)], MONDAY.add(days=2))
@@ -157,7 +157,7 @@ def test_rows_that_went_back_or_have_no_price_are_told(make_place: MakePlace, ad
     assert report.tables["types"].rows[0][7] == Decimal(300)
 
 
-def test_the_cost_of_a_campaign_that_is_listed_in_capitals(make_place: MakePlace, address: str) -> None:
+def test_campaign_cost_ignores_letter_case_including_diacritics(make_place: MakePlace, address: str) -> None:
     """PostgreSQL folds no letter with a diacritic in a database with the locale C, as that of the tests."""
     place = make_place(address)
     names = ("Khai trương", "KHAI TRƯƠNG", "khai trương", "Khai truong", None)
@@ -167,7 +167,7 @@ def test_the_cost_of_a_campaign_that_is_listed_in_capitals(make_place: MakePlace
 
 
 @pytest.mark.in_turn
-def test_a_month_is_compared_with_the_month_before(make_place: MakePlace, duckdb_address: str) -> None:
+def test_month_is_compared_with_the_previous_month(make_place: MakePlace, duckdb_address: str) -> None:
     place = make_place(duckdb_address)
     april, may, june = (pendulum.datetime(2024, month, 1, tz="Asia/Ho_Chi_Minh") for month in (4, 5, 6))
     windows = list(windows_between(april, june, [25], timedelta(days=3)))
@@ -194,7 +194,7 @@ def test_a_month_is_compared_with_the_month_before(make_place: MakePlace, duckdb
         ((4, 1), (6, 1), ((2, 1), (4, 1))),
     ],
 )
-def test_which_period_before(
+def test_comparison_period_is_the_matching_previous_period(
     make_place: MakePlace, duckdb_address: str, start: Any, end: Any, before: tuple[Any, Any]
 ) -> None:
     def moment(day: tuple[int, int]) -> pendulum.DateTime:
@@ -207,7 +207,7 @@ def test_which_period_before(
 
 
 @pytest.mark.in_turn(every=3)
-def test_what_was_read_before_a_period_began_says_nothing_of_how_much_has_passed(
+def test_windows_read_before_the_period_do_not_affect_the_comparison_period(
     make_place: MakePlace, duckdb_address: str
 ) -> None:
     """A window that reaches into the next day, read in the evening: the day before is compared up to now."""
@@ -220,7 +220,7 @@ def test_what_was_read_before_a_period_began_says_nothing_of_how_much_has_passed
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_part_of_a_period_is_not_told_as_a_change(make_place: MakePlace, duckdb_address: str) -> None:
+def test_partly_loaded_period_is_not_compared(make_place: MakePlace, duckdb_address: str) -> None:
     place = make_place(duckdb_address)
     place.merge(day_window(0), [row(1)], MONDAY.add(days=1))
     place.warehouse.plan([day_window(1)], planned_at=MONDAY, privacy=place.privacy.fingerprint)
@@ -233,13 +233,13 @@ def test_a_part_of_a_period_is_not_told_as_a_change(make_place: MakePlace, duckd
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("budget", ["0", "-1", "nan", "5tr", "5.000", True])
-def test_a_budget_that_is_none_is_refused(make_place: MakePlace, duckdb_address: str, budget: Any) -> None:
+def test_invalid_budget_is_rejected(make_place: MakePlace, duckdb_address: str, budget: Any) -> None:
     with pytest.raises(InvalidRequestError, match="a positive amount of VND"):
         make_place(duckdb_address).report(MONDAY, WEDNESDAY, budget_vnd=budget)
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_period_before_that_lacks_something_is_not_compared_with(make_place: MakePlace, duckdb_address: str) -> None:
+def test_incomplete_previous_period_is_not_compared(make_place: MakePlace, duckdb_address: str) -> None:
     place = make_place(duckdb_address)
     place.merge(day_window(), [row(1)], MONDAY.add(days=1))
     report = place.report(MONDAY, MONDAY.add(days=1))
@@ -248,7 +248,7 @@ def test_a_period_before_that_lacks_something_is_not_compared_with(make_place: M
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_loaded_day_without_messages_is_a_report_of_nothing(make_place: MakePlace, address: str) -> None:
+def test_loaded_day_without_messages_gives_a_complete_empty_report(make_place: MakePlace, address: str) -> None:
     place = make_place(address)
     place.merge(day_window(), [], MONDAY.add(days=1))
     report = place.report(MONDAY, MONDAY.add(days=1))
@@ -262,7 +262,9 @@ def test_a_loaded_day_without_messages_is_a_report_of_nothing(make_place: MakePl
 
 
 @pytest.mark.in_turn(every=3)
-def test_phones_only_when_asked_for_and_then_only_of_the_undelivered(make_place: MakePlace, address: str) -> None:
+def test_phones_are_listed_only_on_request_and_only_for_undelivered_messages(
+    make_place: MakePlace, address: str
+) -> None:
     place = make_place(address)
     rows = [row(1), row(2, FAILED), row(3, WAITING), row(4, REJECTED, campaign="gọi lại 0961000002")]
     place.merge(day_window(), rows, MONDAY.add(days=1))
@@ -275,7 +277,7 @@ def test_phones_only_when_asked_for_and_then_only_of_the_undelivered(make_place:
 
 
 @pytest.mark.in_turn(every=3)
-def test_texts_from_outside_reach_no_report_as_they_are(make_place: MakePlace, address: str) -> None:
+def test_control_characters_and_phones_in_texts_are_sanitized(make_place: MakePlace, address: str) -> None:
     """Control characters and phones in names of campaigns and in statuses."""
     place = make_place(address)
     rows = [
@@ -307,7 +309,7 @@ def test_texts_from_outside_reach_no_report_as_they_are(make_place: MakePlace, a
         ("a0901–888–484b", "a090*–***–*84b"),
     ],
 )
-def test_phones_glued_to_letters_or_in_other_digits_are_masked(
+def test_phones_next_to_letters_or_in_other_digits_are_masked(
     make_place: MakePlace, duckdb_address: str, name: str, shown: str
 ) -> None:
     """In names of campaigns and in statuses; every other character stays."""
@@ -335,12 +337,12 @@ def test_phones_glued_to_letters_or_in_other_digits_are_masked(
         *("KH4097311281936189049", "KH00042", "1.000.000đ", "350000VND", "KH901888484A", "HD0400000000A"),
     ],
 )
-def test_dates_ids_and_amounts_in_names_stay_readable(name: str) -> None:
+def test_dates_ids_and_amounts_in_names_are_not_masked(name: str) -> None:
     assert without_phones(name) == name
 
 
 @pytest.mark.in_turn(every=3)
-def test_half_a_phone_in_a_status_is_masked_too(make_place: MakePlace, address: str) -> None:
+def test_phone_cut_off_in_a_long_status_is_still_masked(make_place: MakePlace, address: str) -> None:
     """A long status is cut after its phones are masked: a part of one would not be known for one."""
     place = make_place(address)
     status = "a status that nobody has documented 0961000009"
@@ -353,7 +355,7 @@ def test_half_a_phone_in_a_status_is_masked_too(make_place: MakePlace, address: 
 
 
 @pytest.mark.in_turn(every=3)
-def test_who_asks_cannot_write(make_place: MakePlace, address: str) -> None:
+def test_report_queries_cannot_write(make_place: MakePlace, address: str) -> None:
     place = make_place(address)
     place.merge(day_window(), [row(1)], MONDAY.add(days=1))
 
@@ -367,7 +369,7 @@ def test_who_asks_cannot_write(make_place: MakePlace, address: str) -> None:
     assert place.report(MONDAY, MONDAY.add(days=1)).headline[0].value == 1
 
 
-def test_all_questions_see_one_state(make_place: MakePlace, make_address: Callable[[str], str]) -> None:
+def test_report_queries_share_one_snapshot(make_place: MakePlace, make_address: Callable[[str], str]) -> None:
     """On PostgreSQL, where loads go on meanwhile; a DuckDB file lets nobody in."""
     address = make_address("postgresql")
     place, other = make_place(address), make_place(address)
@@ -384,7 +386,7 @@ def test_all_questions_see_one_state(make_place: MakePlace, make_address: Callab
 
 
 @pytest.mark.in_turn(every=3)
-def test_where_nothing_was_ever_loaded_one_line_says_so(address: str, tmp_path: Any) -> None:
+def test_warehouse_without_loads_gives_configuration_error(address: str, tmp_path: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"There is no file|Nothing was ever loaded"):
         report_on(address, MONDAY, WEDNESDAY)
     empty = tmp_path / "khác.duckdb"
@@ -397,14 +399,12 @@ def test_where_nothing_was_ever_loaded_one_line_says_so(address: str, tmp_path: 
         report_on(address, MONDAY, WEDNESDAY)
 
 
-def test_a_folder_of_files_refuses_in_one_line(tmp_path: Any) -> None:
+def test_folder_of_files_gives_configuration_error(tmp_path: Any) -> None:
     with pytest.raises(ConfigurationError, match="cannot be queried: reports need a DuckDB file or PostgreSQL"):
         report_on(str(tmp_path / "kho"), MONDAY, WEDNESDAY)
 
 
-def test_a_database_that_goes_away_is_told_without_its_words(
-    make_place: MakePlace, make_address: Callable[[str], str]
-) -> None:
+def test_lost_connection_gives_retryable_error(make_place: MakePlace, make_address: Callable[[str], str]) -> None:
     address = make_address("postgresql")
     place = make_place(address)
     place.merge(day_window(), [row(1)], MONDAY.add(days=1))
@@ -431,7 +431,7 @@ def test_a_database_that_goes_away_is_told_without_its_words(
         (datetime(2024, 5, 13), MONDAY, "start needs a date and time with a zone"),
     ],
 )
-def test_periods_that_mean_nothing(
+def test_invalid_periods_are_rejected(
     make_place: MakePlace, duckdb_address: str, start: Any, end: Any, words: str
 ) -> None:
     place = make_place(duckdb_address)

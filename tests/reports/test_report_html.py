@@ -87,7 +87,7 @@ def with_rows(report: Report, name: str, *rows: tuple[object, ...]) -> Report:
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("language", [ENGLISH, VIETNAMESE], ids=["en", "vi"])
-def test_every_cell_of_every_table_stands_in_the_page(language):
+def test_page_contains_every_cell_of_every_table(language):
     report = sample_report(days=7)
 
     page = Page(render_html(report, language))
@@ -106,7 +106,7 @@ def test_every_cell_of_every_table_stands_in_the_page(language):
 
 
 @pytest.mark.in_turn
-def test_nothing_is_loaded_from_anywhere_and_nothing_runs(incomplete_month):
+def test_page_has_no_scripts_or_external_resources(incomplete_month):
     """No script, no address but that of an icon that is empty, and a policy that holds browsers to it."""
     page = Page(incomplete_month)
 
@@ -123,7 +123,7 @@ def test_nothing_is_loaded_from_anywhere_and_nothing_runs(incomplete_month):
 
 
 @pytest.mark.in_turn
-def test_the_page_says_its_language_and_speaks_it(month, incomplete_month):
+def test_page_declares_and_uses_its_language(month, incomplete_month):
     english, vietnamese = Page(month), Page(incomplete_month)
 
     assert ("html", {"lang": "en"}) in english.tags
@@ -134,7 +134,7 @@ def test_the_page_says_its_language_and_speaks_it(month, incomplete_month):
 
 
 @pytest.mark.in_turn
-def test_names_from_outside_stay_text():
+def test_campaign_names_are_escaped():
     """Markup, quotes, template braces and emoji of a campaign's name come out as they went in."""
     names = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7*7 }} & co", "🎉 Tết", "=1+1")
 
@@ -145,7 +145,7 @@ def test_names_from_outside_stay_text():
 
 
 @pytest.mark.in_turn
-def test_a_name_that_runs_from_right_to_left_turns_nothing_around_it():
+def test_right_to_left_name_is_isolated_with_bdi():
     source = render_html(sample_report(campaigns=("حملة رمضان",)), ENGLISH)
 
     assert "<bdi>حملة رمضان</bdi>" in source
@@ -153,7 +153,7 @@ def test_a_name_that_runs_from_right_to_left_turns_nothing_around_it():
 
 
 @pytest.mark.in_turn
-def test_a_reason_that_nobody_put_into_words_is_drawn_as_text():
+def test_chart_labels_of_unknown_reasons_are_escaped():
     """A chart's labels are escaped as well."""
     loss = (Term("<b>&odd"), Term("type.2"), "9/9", 12, 0.5, Term("to_do.row.failed.sms"))
 
@@ -164,7 +164,7 @@ def test_a_reason_that_nobody_put_into_words_is_drawn_as_text():
         assert texts == ["<b>&odd", "SMS customer care", "12 · 50.0%"]
 
 
-def test_what_is_missing_is_said_before_the_numbers(incomplete_month):
+def test_warnings_about_missing_data_precede_the_numbers(incomplete_month):
     page = Page(incomplete_month).text
 
     assert page.index("Còn 3 trên 744 cửa sổ dữ liệu của kỳ này chưa tải") < page.index("974.634")
@@ -173,11 +173,11 @@ def test_what_is_missing_is_said_before_the_numbers(incomplete_month):
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_complete_report_says_that_it_is(month):
+def test_complete_report_is_marked_as_complete(month):
     assert "All windows are loaded and all messages are final." in Page(month).text
 
 
-def test_a_change_is_told_by_an_arrow_and_by_what_it_means(month):
+def test_changes_have_an_arrow_and_a_better_or_worse_class(month):
     """Less delivered and more failed are worse; a cost that grew is neither better nor worse."""
     source = re.sub(r"[ \n]+", " ", month)
 
@@ -189,7 +189,7 @@ def test_a_change_is_told_by_an_arrow_and_by_what_it_means(month):
     assert '<span class="change neither">▲\u00a0+9.9%</span>' in source
 
 
-def test_a_change_too_small_to_be_shown_is_none():
+def test_negligible_change_is_shown_as_unchanged():
     """Neither better nor worse, whichever way its digits after the last point go."""
     figure = Figure("delivered_share", Kind.SHARE, 0.85, 0.85003, more_is_better=True)
 
@@ -198,7 +198,7 @@ def test_a_change_too_small_to_be_shown_is_none():
     assert '<span class="change neither">unchanged</span>' in source
 
 
-def test_what_to_do_begins_with_what_concerns_most_messages(month):
+def test_to_do_list_is_sorted_by_affected_messages(month):
     page = Page(month).text
 
     to_do = page[page.index("What to do now") : page.index("From plan to phone")]
@@ -208,7 +208,7 @@ def test_what_to_do_begins_with_what_concerns_most_messages(month):
 
 
 @pytest.mark.in_turn
-def test_where_nothing_was_lost_there_is_nothing_to_do():
+def test_report_without_losses_has_an_empty_to_do_list():
     report = with_rows(with_rows(sample_report(delivered=1.0), "losses"), "reasons")
 
     page = Page(render_html(report, ENGLISH)).text
@@ -217,7 +217,7 @@ def test_where_nothing_was_lost_there_is_nothing_to_do():
     assert "Without entries: Where messages were lost, Reasons and what to do." in page
 
 
-def test_a_period_without_messages_is_a_short_page():
+def test_period_without_messages_gives_a_short_page():
     page = Page(render_html(replace(empty_report(), notes=(Note("nothing"),)), ENGLISH))
 
     assert "The gateway lists no message in this period." in page.text
@@ -228,11 +228,11 @@ def test_a_period_without_messages_is_a_short_page():
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize(("days", "drawn"), [(1, False), (2, True), (31, True), (366, True)])
-def test_days_are_drawn_once_there_is_a_course_to_see(days, drawn):
+def test_day_chart_is_drawn_for_more_than_one_day(days, drawn):
     assert ("days" in draw_charts(sample_report(days=days), VIETNAMESE)) is drawn
 
 
-def test_charts_have_a_name_a_description_and_colours_of_the_page(month):
+def test_charts_are_accessible_and_use_page_colors(month):
     """Well-formed, with ids that are there once, and no colour that light, dark or paper could not change."""
     svgs = [ElementTree.fromstring(svg) for svg in re.findall(r"<svg.*?</svg>", month, re.DOTALL)]
 
@@ -250,7 +250,7 @@ def test_charts_have_a_name_a_description_and_colours_of_the_page(month):
 
 
 @pytest.mark.in_turn
-def test_a_very_long_list_is_cut_and_says_so():
+def test_long_list_is_truncated_with_a_note():
     row = ("0901234567", Term("type.2"), "OTP", Term("state.failed"), MIDNIGHT, None)
     page = Page(render_html(with_rows(sample_report(days=1), "recipients", *[row] * 1_001), ENGLISH))
 
@@ -258,7 +258,7 @@ def test_a_very_long_list_is_cut_and_says_so():
     assert "Rows shown: 1,000 of 1,001." in page.text
 
 
-def test_charts_that_cannot_be_drawn_are_told_of_in_one_line(monkeypatch):
+def test_chart_rendering_failure_gives_one_line_error(monkeypatch):
     """Nothing of the report, and nothing of what vl-convert says, is in the error."""
     monkeypatch.setattr(charts, "_DRAWING", "raise SystemExit('ours')")
 
@@ -269,5 +269,5 @@ def test_charts_that_cannot_be_drawn_are_told_of_in_one_line(monkeypatch):
     assert caught.value.__context__ is None
 
 
-def test_commands_are_set_as_such(month):
+def test_commands_are_rendered_as_code(month):
     assert "<code>esms pull --follow-up</code>" in month

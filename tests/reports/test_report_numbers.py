@@ -71,7 +71,7 @@ def populate(gateway: Emulator) -> None:
 # --- against the gateway ---------------------------------------------------------------------------------------------
 
 
-def test_every_table_equals_a_count_over_the_gateway(gateway: Emulator, address: str, load: Load) -> None:
+def test_report_tables_match_a_count_over_the_gateway(gateway: Emulator, address: str, load: Load) -> None:
     populate(gateway)
     load(address, MONDAY, WEDNESDAY)
     report = report_on(address, MONDAY, WEDNESDAY)
@@ -116,7 +116,7 @@ def carrier_of(one: Counted) -> str:
 
 
 @pytest.mark.in_turn
-def test_the_largest_campaigns_and_all_others_in_one_line(gateway: Emulator, address: str, load: Load) -> None:
+def test_campaign_table_lists_the_largest_and_sums_the_others(gateway: Emulator, address: str, load: Load) -> None:
     populate(gateway)
     load(address, MONDAY, WEDNESDAY)
     rows = report_on(address, MONDAY, WEDNESDAY).tables["campaigns"].rows
@@ -136,7 +136,7 @@ def test_the_largest_campaigns_and_all_others_in_one_line(gateway: Emulator, add
 
 
 @pytest.mark.in_turn
-def test_funnel_losses_and_reasons_without_a_ledger(gateway: Emulator, address: str, load: Load) -> None:
+def test_funnel_without_a_ledger_matches_the_gateway(gateway: Emulator, address: str, load: Load) -> None:
     populate(gateway)
     load(address, MONDAY, WEDNESDAY)
     report = report_on(address, MONDAY, WEDNESDAY)
@@ -174,7 +174,7 @@ def check_funnel_adds_up(report: Report) -> None:
 
 
 @pytest.mark.in_turn
-def test_both_databases_give_the_same_report(
+def test_duckdb_and_postgresql_give_the_same_report(
     gateway: Emulator, make_address: Callable[[str], str], load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     populate(gateway)
@@ -201,7 +201,7 @@ def test_both_databases_give_the_same_report(
 
 
 @pytest.mark.in_turn(every=3)
-def test_the_runs_of_a_campaign_are_one_row(make_place: MakePlace, address: str) -> None:
+def test_runs_of_a_campaign_are_grouped_in_one_row(make_place: MakePlace, address: str) -> None:
     """Under the names that the view for analysts has, in either database; a later step stays apart."""
     place = make_place(address)
     mark = " #0123456789ab"
@@ -245,7 +245,7 @@ def people(count: int, first: int = 0) -> list[Recipient]:
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize(("database", "lost_calls"), [("sqlite", [2]), ("sqlite", [2, 3, 4]), ("postgresql", [2])])
-def test_the_funnel_follows_the_campaigns_of_the_ledger(
+def test_funnel_includes_the_planned_messages_of_the_ledger(
     database: str,
     lost_calls: list[int],
     gateway: Emulator,
@@ -293,7 +293,7 @@ def test_the_funnel_follows_the_campaigns_of_the_ledger(
 
 
 @pytest.mark.in_turn(every=3)
-def test_what_the_guard_left_out_has_a_section_of_its_own(
+def test_recipients_excluded_by_the_guard_have_their_own_section(
     gateway: Emulator, duckdb_address: str, load: Load, client: EsmsClient, tmp_path: Any
 ) -> None:
     """By rule, with its source and what to do, in either language; no code of the gateway's, and none of the sent."""
@@ -321,7 +321,7 @@ def test_what_the_guard_left_out_has_a_section_of_its_own(
 
 
 @pytest.mark.in_turn
-def test_costs_stand_beside_the_budgets(
+def test_budget_table_compares_costs_with_budgets(
     gateway: Emulator, duckdb_address: str, load: Load, client: EsmsClient, tmp_path: Any
 ) -> None:
     """Of the period, of the month and of each run; a month that is not loaded as a whole has no cost."""
@@ -374,7 +374,7 @@ def test_costs_stand_beside_the_budgets(
 
 
 @pytest.mark.in_turn
-def test_a_ledger_without_a_run_in_the_period_leaves_the_funnel_to_the_gateway(
+def test_ledger_without_runs_in_the_period_does_not_change_the_funnel(
     gateway: Emulator, duckdb_address: str, load: Load, tmp_path: Any
 ) -> None:
     populate(gateway)
@@ -388,7 +388,7 @@ def test_a_ledger_without_a_run_in_the_period_leaves_the_funnel_to_the_gateway(
 
 
 @pytest.mark.in_turn(every=3)
-def test_time_to_final_is_until_a_load_saw_it(make_place: MakePlace, address: str) -> None:
+def test_time_to_final_state_ends_at_the_load_that_observed_it(make_place: MakePlace, address: str) -> None:
     """From the history where the state changed, from the first sight where it was final at once; median, p90, p99."""
     place = make_place(address)
     first, second, third = (MONDAY.add(hours=hours) for hours in (10, 12, 20))
@@ -412,7 +412,7 @@ def test_time_to_final_is_until_a_load_saw_it(make_place: MakePlace, address: st
     assert {one.name: one.value for one in report.headline}["median"] == expected[0]
 
 
-def test_a_message_that_became_final_twice_is_counted_once(make_place: MakePlace, duckdb_address: str) -> None:
+def test_time_to_final_state_counts_a_duplicated_message_once(make_place: MakePlace, duckdb_address: str) -> None:
     """Two days list it, each from waiting to delivered; a DuckDB file holds it under both, with two history lines."""
     place = make_place(duckdb_address)
     for day in (0, 4):
@@ -427,7 +427,7 @@ def test_a_message_that_became_final_twice_is_counted_once(make_place: MakePlace
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("sent_at", [None, datetime(1, 1, 1, tzinfo=UTC), MONDAY.subtract(days=400)])
-def test_a_message_without_a_usable_time_is_counted_on_the_day_it_was_created(
+def test_message_without_usable_sending_time_counts_on_its_creation_day(
     make_place: MakePlace, address: str, sent_at: datetime | None
 ) -> None:
     place = make_place(address)
@@ -439,7 +439,7 @@ def test_a_message_without_a_usable_time_is_counted_on_the_day_it_was_created(
 
 
 @pytest.mark.in_turn(every=3)
-def test_days_are_those_of_vietnam_to_the_millisecond(make_place: MakePlace, address: str) -> None:
+def test_days_follow_vietnam_time_to_the_millisecond(make_place: MakePlace, address: str) -> None:
     place = make_place(address)
     moments = [MONDAY, MONDAY.add(days=1).subtract(microseconds=1000), MONDAY.add(days=1), MONDAY.add(hours=7)]
     place.merge(
@@ -454,7 +454,7 @@ def test_days_are_those_of_vietnam_to_the_millisecond(make_place: MakePlace, add
 
 
 @pytest.mark.in_turn
-def test_what_is_open_by_age(make_place: MakePlace, address: str) -> None:
+def test_open_messages_are_grouped_by_age(make_place: MakePlace, address: str) -> None:
     place = make_place(address)
     now = MONDAY.add(days=10)
     hours = {1: 0.5, 2: 2, 3: 30, 4: 100, 5: 200, 6: 230}
@@ -477,7 +477,9 @@ def test_what_is_open_by_age(make_place: MakePlace, address: str) -> None:
 
 
 @pytest.mark.in_turn
-def test_carriers_only_where_phones_tell(make_place: MakePlace, make_address: Callable[[str], str]) -> None:
+def test_carrier_table_appears_only_when_phone_prefixes_are_stored(
+    make_place: MakePlace, make_address: Callable[[str], str]
+) -> None:
     for form, expected in (("masked", {"Viettel": 2}), ("hashed", None), ("omitted", None)):
         address = make_address("duckdb").replace("esms.duckdb", f"{form}.duckdb")
         place = make_place(address, Privacy(PhoneForm(form), "a secret of the test"))
@@ -488,7 +490,7 @@ def test_carriers_only_where_phones_tell(make_place: MakePlace, make_address: Ca
 
 
 @pytest.mark.in_turn(every=3)
-def test_every_mobile_prefix_has_the_carrier_of_the_numbering_plan() -> None:
+def test_mobile_prefixes_match_the_carriers_of_the_numbering_plan() -> None:
     """As the phonenumbers library publishes it, four digits deep."""
     for head in range(3000, 10_000):
         phone = f"0{head}00000"

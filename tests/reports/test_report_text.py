@@ -95,7 +95,7 @@ def markdown(report: Report, language: str) -> str:
 # --- words -----------------------------------------------------------------------------------------------------------
 
 
-def test_everything_that_may_stand_in_a_report_has_words_in_both_languages() -> None:
+def test_all_report_terms_are_translated_into_both_languages() -> None:
     needed = {f"table.{name}" for name in TABLES} | {"total", "others", "no_campaign", "carrier.none"}
     needed |= {f"type.{kind.value}" for kind in SmsType} | {f"state.{state.value}" for state in DeliveryState}
     needed |= {f"recovery.{recovery.name}" for recovery in Recovery}
@@ -116,7 +116,7 @@ def test_everything_that_may_stand_in_a_report_has_words_in_both_languages() -> 
         assert places[0] == places[1], key
 
 
-def test_codes_are_told_in_the_language_of_the_report() -> None:
+def test_codes_are_translated_into_the_report_language() -> None:
     for code in CODES.values():
         assert get_language("en").term(f"code.{code.code}") == code.english
         assert get_language("vi").term(f"code.{code.code}") == code.vietnamese
@@ -142,7 +142,9 @@ def test_codes_are_told_in_the_language_of_the_report() -> None:
         (Kind.TEXT, None, "–", "–"),
     ],
 )
-def test_numbers_and_dates_as_people_write_them(kind: Kind, value: object, english: str, vietnamese: str) -> None:
+def test_numbers_and_dates_are_formatted_for_the_language(
+    kind: Kind, value: object, english: str, vietnamese: str
+) -> None:
     for language, expected in (("en", english), ("vi", vietnamese)):
         assert get_language(language).cell(kind, value).replace("\u00a0", " ") == expected
 
@@ -157,12 +159,12 @@ def test_numbers_and_dates_as_people_write_them(kind: Kind, value: object, engli
         (Kind.DURATION, 60, None, "–"),
     ],
 )
-def test_changes_have_a_sign_unless_they_are_nought(kind: Kind, value: Cell, before: Cell, written: str) -> None:
+def test_changes_have_a_sign_unless_zero(kind: Kind, value: Cell, before: Cell, written: str) -> None:
     assert get_language("vi").change(Figure("messages", kind, value, before)).replace("\u00a0", " ") == written
 
 
 @pytest.mark.in_turn
-def test_reports_say_in_one_line_which_extra_is_missing(tmp_path: Path) -> None:
+def test_missing_reports_extra_gives_configuration_error(tmp_path: Path) -> None:
     """For the words and for each kind of file."""
     for module, call in (
         ("babel", "import esms_connectors.reports"),
@@ -177,7 +179,7 @@ def test_reports_say_in_one_line_which_extra_is_missing(tmp_path: Path) -> None:
         assert "pip install 'esms-connectors[reports]'" in done.stderr
 
 
-def test_a_language_that_is_none_of_ours() -> None:
+def test_unsupported_language_is_rejected() -> None:
     with pytest.raises(InvalidRequestError, match=r"English .en. or Vietnamese .vi."):
         get_language("fr")
 
@@ -186,7 +188,7 @@ def test_a_language_that_is_none_of_ours() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_markdown_holds_every_number_and_begins_with_what_is_missing(report: Report, language: str) -> None:
+def test_markdown_contains_every_number_and_starts_with_the_warnings(report: Report, language: str) -> None:
     text = markdown(report, language)
     words = get_language(language)
     assert text.index(words.note(report.notes[0]).split("{")[0][:20]) < text.index(words.word("summary"))
@@ -208,7 +210,7 @@ def test_markdown_holds_every_number_and_begins_with_what_is_missing(report: Rep
     assert "<b>" not in text.replace(r"\<b\>", "")
 
 
-def test_a_terminal_shows_names_as_they_are(report: Report) -> None:
+def test_terminal_output_shows_names_literally(report: Report) -> None:
     console = Console(width=200, record=True, file=io.StringIO())
     print_report(report, get_language("vi"), console)
     text = console.export_text()
@@ -219,7 +221,7 @@ def test_a_terminal_shows_names_as_they_are(report: Report) -> None:
 
 
 @pytest.mark.parametrize("width", [40, 80, 100])
-def test_a_narrow_terminal_folds_words_but_no_number(report: Report, width: int) -> None:
+def test_narrow_terminal_wraps_words_but_not_numbers(report: Report, width: int) -> None:
     """Each number stands on one line as a whole, even where a line is then longer than the terminal is wide."""
     console = Console(width=width, record=True, file=io.StringIO(), force_terminal=True)
     print_report(report, get_language("en"), console)
@@ -229,7 +231,7 @@ def test_a_narrow_terminal_folds_words_but_no_number(report: Report, width: int)
     assert not any("…" in line for line in lines)
 
 
-def test_json_has_keys_for_machines_and_notes_in_words(report: Report) -> None:
+def test_json_has_machine_readable_keys_and_notes_as_text(report: Report) -> None:
     found = json.loads(render_report(report, ".json", language="vi")[""])
     assert found["complete"] is False
     assert found["period"] == {"start": "2026-11-01T00:00:00+07:00", "end": "2026-11-03T00:00:00+07:00"}
@@ -240,7 +242,7 @@ def test_json_has_keys_for_machines_and_notes_in_words(report: Report) -> None:
     assert found["notes"][0]["text"].startswith("Còn 2 trên 14")
 
 
-def test_csv_reads_back_as_it_was(report: Report) -> None:
+def test_csv_round_trip_preserves_values_and_escapes_formulas(report: Report) -> None:
     """With one file a table, names of columns in any language the same, and nothing that a spreadsheet would run."""
     files = render_report(report, ".csv", language="vi")
     assert list(files) == ["summary", *report.tables]
@@ -258,7 +260,7 @@ def test_csv_reads_back_as_it_was(report: Report) -> None:
     assert files["reasons"].decode().strip() == "reason,sms_type,code,messages,share,to_do"
 
 
-def test_parquet_reads_back_typed_in_two_readers(report: Report, tmp_path: Path) -> None:
+def test_parquet_keeps_types_for_pyarrow_and_duckdb(report: Report, tmp_path: Path) -> None:
     written = write_report(report, tmp_path / "tháng mười một.parquet", language="en")
     assert len(written) == len(report.tables) + 1
     days = pq.read_table(tmp_path / "tháng mười một.days.parquet").to_pylist()
@@ -272,7 +274,7 @@ def test_parquet_reads_back_typed_in_two_readers(report: Report, tmp_path: Path)
     assert found == ("More than 7 days", "Sent, no report yet", datetime(2026, 11, 1, 18, 30, tzinfo=UTC).timestamp())
 
 
-def test_a_summary_for_tasks_has_the_headline_and_the_warnings(report: Report) -> None:
+def test_task_summary_has_the_headline_and_the_warnings(report: Report) -> None:
     found = summary_of(report, "vi")
     assert found["complete"] is False
     assert [text[:14] for text in found["warnings"]] == ["Còn 2 trên 14 "]
@@ -283,7 +285,7 @@ def test_a_summary_for_tasks_has_the_headline_and_the_warnings(report: Report) -
 # --- where they go ---------------------------------------------------------------------------------------------------
 
 
-def test_a_file_is_replaced_as_a_whole_and_nothing_else_is_left(report: Report, tmp_path: Path) -> None:
+def test_report_file_is_replaced_without_leftovers(report: Report, tmp_path: Path) -> None:
     target = tmp_path / "báo cáo" / "tháng 11.md"
     assert write_report(report, target) == [str(target)]
     target.write_text("old", "utf-8")
@@ -292,7 +294,7 @@ def test_a_file_is_replaced_as_a_whole_and_nothing_else_is_left(report: Report, 
     assert list(target.parent.iterdir()) == [target]
 
 
-def test_any_file_system_of_fsspec_takes_a_report_and_no_key_is_told(report: Report) -> None:
+def test_report_is_written_through_fsspec_without_leaking_credentials(report: Report) -> None:
     written = write_report(report, "memory://user:hidden@reports/thang-11.json")
     assert [name.rpartition("/")[2] for name in written] == ["thang-11.json"]
     assert "hidden" not in str(written)
@@ -300,7 +302,7 @@ def test_any_file_system_of_fsspec_takes_a_report_and_no_key_is_told(report: Rep
     assert [path for path in files if path.endswith("thang-11.json")]
 
 
-def test_a_place_that_cannot_be_written_is_told_in_one_line(report: Report, tmp_path: Path) -> None:
+def test_unwritable_target_gives_configuration_error(report: Report, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")
     with pytest.raises(ConfigurationError, match="cannot be written") as raised:
@@ -311,12 +313,14 @@ def test_a_place_that_cannot_be_written_is_told_in_one_line(report: Report, tmp_
 
 
 @pytest.mark.parametrize("target", ["report", "report.pdf", ".html", "folder/", "s3://bucket/"])
-def test_a_target_without_a_suffix_of_ours(report: Report, target: str) -> None:
+def test_target_without_a_known_suffix_is_rejected(report: Report, target: str) -> None:
     with pytest.raises(InvalidRequestError, match=r"ends in one of \.html, \.xlsx"):
         write_report(report, target)
 
 
-def test_a_report_in_the_current_folder(report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_relative_target_is_written_to_the_current_folder(
+    report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert write_report(report, "report.MD") == ["report.md"]
     assert (tmp_path / "report.md").exists()
@@ -324,7 +328,7 @@ def test_a_report_in_the_current_folder(report: Report, tmp_path: Path, monkeypa
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("suffix", [".md", ".json", ".csv", ".parquet", ".html", ".xlsx"])
-def test_every_suffix_makes_files(report: Report, suffix: str) -> None:
+def test_every_suffix_renders_files_in_both_languages(report: Report, suffix: str) -> None:
     for language in LANGUAGES:
         files = render_report(report, suffix, language=language)
         assert files

@@ -63,7 +63,7 @@ def in_excel(kind: Kind, cell: Cell, language: Language) -> object:
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("language", [ENGLISH, VIETNAMESE], ids=["en", "vi"])
-def test_every_table_is_a_sheet_of_real_numbers_and_dates(language):
+def test_every_table_is_a_sheet_with_typed_numbers_and_dates(language):
     report = sample_report()
 
     workbook = opened(report, language)
@@ -77,7 +77,7 @@ def test_every_table_is_a_sheet_of_real_numbers_and_dates(language):
             assert list(cells) == wanted
 
 
-def test_money_shares_and_times_look_like_what_they_are():
+def test_cells_have_number_formats_for_money_shares_and_times():
     workbook = opened(sample_report(), VIETNAMESE)
 
     days = {cell.value: cell.column_letter for cell in workbook["Theo ngày"][1]}
@@ -93,7 +93,7 @@ def test_money_shares_and_times_look_like_what_they_are():
     assert formats["p99"] == "[h]:mm:ss"
 
 
-def test_the_heading_stays_and_filters_while_the_total_does_neither():
+def test_heading_is_frozen_and_filter_excludes_the_total():
     sheet = opened(sample_report(days=7))["By day"]
 
     assert sheet.freeze_panes == "B2"
@@ -105,7 +105,7 @@ def test_the_heading_stays_and_filters_while_the_total_does_neither():
     assert sheet.print_title_rows == "$1:$1"
 
 
-def test_columns_are_wide_enough_for_what_stands_in_them():
+def test_columns_are_wide_enough_for_their_content():
     sheet = opened(sample_report(campaigns=("x" * 40, "y" * 300)))["By campaign"]
 
     assert sheet.column_dimensions["A"].width == pytest.approx(60, abs=1)
@@ -117,7 +117,7 @@ def test_columns_are_wide_enough_for_what_stands_in_them():
     assert all(width > len(sheet[f"{letter}1"].value) for letter, width in widths.items())
 
 
-def test_what_looks_like_a_formula_stays_text_even_when_it_is_edited():
+def test_formula_like_names_stay_text_when_edited():
     names = ("=1+1", "+84", "-2+3", "@SUM(A1)", "\t=1", '=HYPERLINK("http://example.com")', "http://example.com", "007")
 
     sheet = opened(sample_report(campaigns=names))["By campaign"]
@@ -129,7 +129,7 @@ def test_what_looks_like_a_formula_stays_text_even_when_it_is_edited():
     assert [bool(cell.quotePrefix) for cell in cells] == [True] * 6 + [False] * 2
 
 
-def test_names_of_any_script_and_length_are_kept_as_far_as_excel_can():
+def test_names_of_any_script_are_kept_up_to_the_excel_length_limit():
     names = ("🎉 Tết", "حملة رمضان", "Chiến dịch tri ân", "a\x00b\x0bc", "x" * 40_000)
 
     sheet = opened(sample_report(campaigns=names))["By campaign"]
@@ -138,7 +138,7 @@ def test_names_of_any_script_and_length_are_kept_as_far_as_excel_can():
     assert len(sheet.cell(6, 1).value) == 32_767
 
 
-def test_the_first_sheet_has_the_period_the_warnings_and_the_headline():
+def test_first_sheet_has_period_warnings_and_headline():
     sheet = opened(sample_report(notes=INCOMPLETE), VIETNAMESE).worksheets[0]
     cells = {row[0]: row[1:4] for row in sheet.iter_rows(values_only=True) if row[0]}
 
@@ -150,7 +150,7 @@ def test_the_first_sheet_has_the_period_the_warnings_and_the_headline():
     assert cells["Chi phí"][0] == 366_797_900
 
 
-def test_the_charts_are_excels_own_and_point_to_the_numbers():
+def test_native_excel_charts_reference_the_table_columns():
     """Each range that a chart names is that column of the table, without heading and total."""
     report = sample_report()
     file = written(report)
@@ -173,14 +173,14 @@ def test_the_charts_are_excels_own_and_point_to_the_numbers():
     assert costs[1] == tables["types"].values("cost")
 
 
-def test_a_period_without_messages_is_one_sheet_that_says_so():
+def test_period_without_messages_gives_a_single_sheet_with_a_note():
     workbook = opened(empty_report())
 
     assert workbook.sheetnames == ["In short"]
     assert "The gateway lists no message in this period." in {row[0].value for row in workbook["In short"].rows}
 
 
-def test_phones_keep_their_zero_and_times_are_those_of_vietnam():
+def test_phones_keep_the_leading_zero_and_times_are_in_vietnam_time():
     sheet = opened(with_recipients(1))["Not reached"]
 
     assert sheet["A2"].value == "0901234567"
@@ -188,7 +188,7 @@ def test_phones_keep_their_zero_and_times_are_those_of_vietnam():
 
 
 @pytest.mark.in_turn
-def test_many_rows_are_all_there(monkeypatch):
+def test_many_rows_are_split_over_several_sheets(monkeypatch):
     """Written to disk as they come, and going on on another sheet where Excel's end."""
     monkeypatch.setattr(xlsx, "_MANY_ROWS", 500)
     monkeypatch.setattr(xlsx, "_MOST_ROWS", 1_002)
@@ -203,7 +203,7 @@ def test_many_rows_are_all_there(monkeypatch):
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("title", ["a/b\\c[d]:e*f?", "'quoted'", "History", "x" * 50, "", "Theo tháng " * 9])
-def test_a_title_that_excel_would_refuse_becomes_a_name_that_it_takes(title):
+def test_invalid_sheet_titles_are_converted_to_valid_names(title):
     class Titled(Language):
         def title(self, table: str) -> str:
             return title

@@ -64,7 +64,7 @@ def tell(client: EsmsClient, phones: object = (ONE, TWO), clock: Clock | None = 
     return send_alert(client, phones, arguments.pop("text"), arguments.pop("brandname"), **arguments)
 
 
-def test_an_event_is_told_once(client: EsmsClient, gateway: Emulator) -> None:
+def test_repeated_event_is_alerted_once(client: EsmsClient, gateway: Emulator) -> None:
     """Of retries and mapped tasks; a run that was cleared and fails again is another event."""
     assert str(tell(client)) == "2 sent"
     assert str(tell(client, text="another text of the same event")) == "0 sent, 2 alerted before"
@@ -73,7 +73,7 @@ def test_an_event_is_told_once(client: EsmsClient, gateway: Emulator) -> None:
     assert gateway.deliveries_by_phone() == {ONE: 2, TWO: 2}
 
 
-def test_a_bad_number_keeps_nobody_from_being_told(client: EsmsClient, gateway: Emulator) -> None:
+def test_invalid_numbers_do_not_block_alerts_to_other_phones(client: EsmsClient, gateway: Emulator) -> None:
     """Whether we or the gateway know that it is bad."""
     gateway.faults.add("send_customer_care_sms", code("99"), calls=[1])
     result = tell(client, f"12; {ONE}\n{TWO}")
@@ -85,9 +85,7 @@ def test_a_bad_number_keeps_nobody_from_being_told(client: EsmsClient, gateway: 
     assert ONE not in str(result.failure)
 
 
-def test_a_gateway_that_is_away_for_a_while_is_waited_for(
-    impatient: EsmsClient, gateway: Emulator, clock: Clock
-) -> None:
+def test_alert_is_retried_until_gateway_recovers(impatient: EsmsClient, gateway: Emulator, clock: Clock) -> None:
     """Each round under the same request id."""
     gateway.faults.add("send_customer_care_sms", drop_before(), every=1)
     clock.on_sleep = lambda: gateway.faults.clear() if clock.seconds > 60 else None
@@ -96,7 +94,7 @@ def test_a_gateway_that_is_away_for_a_while_is_waited_for(
     assert 60 < clock.seconds < 100
 
 
-def test_patience_ends(impatient: EsmsClient, gateway: Emulator, clock: Clock) -> None:
+def test_exhausted_patience_returns_retryable_failure(impatient: EsmsClient, gateway: Emulator, clock: Clock) -> None:
     """With the failure of each phone."""
     gateway.faults.add("send_customer_care_sms", http_status(503), every=1)
     result = tell(impatient, clock=clock, patience_seconds=120)
@@ -106,14 +104,16 @@ def test_patience_ends(impatient: EsmsClient, gateway: Emulator, clock: Clock) -
     assert (result.sent, len(result.problems)) == (0, 2)
 
 
-def test_nobody_is_told_twice_after_a_lost_answer(impatient: EsmsClient, gateway: Emulator, clock: Clock) -> None:
+def test_lost_response_does_not_cause_a_second_alert(impatient: EsmsClient, gateway: Emulator, clock: Clock) -> None:
     """What comes back as a duplicate was sent by this very alert."""
     gateway.faults.add("send_customer_care_sms", drop_after(), calls=[1])
     assert str(tell(impatient, ONE, clock)) == "1 sent"
     assert gateway.deliveries_by_phone() == {ONE: 1}
 
 
-def test_a_refusal_after_a_lost_answer_leaves_the_doubt(impatient: EsmsClient, gateway: Emulator, clock: Clock) -> None:
+def test_refusal_after_lost_response_keeps_alert_in_doubt(
+    impatient: EsmsClient, gateway: Emulator, clock: Clock
+) -> None:
     """The first attempt was taken; that the second was refused does not undo it."""
     gateway.faults.add("send_customer_care_sms", drop_after(), calls=[1])
     gateway.faults.add("send_customer_care_sms", code("146"), calls=[2])
@@ -123,9 +123,7 @@ def test_a_refusal_after_a_lost_answer_leaves_the_doubt(impatient: EsmsClient, g
     assert gateway.deliveries_by_phone() == {ONE: 1}
 
 
-def test_no_attempt_is_made_after_the_gateway_may_have_forgotten(
-    impatient: EsmsClient, gateway: Emulator, clock: Clock
-) -> None:
+def test_lost_alert_is_not_retried_close_to_midnight(impatient: EsmsClient, gateway: Emulator, clock: Clock) -> None:
     """It holds back a second message until midnight in Vietnam; an answer is lost shortly before."""
     gateway.faults.add("send_customer_care_sms", drop_after(), calls=[1])
     result = send_alert(
@@ -138,13 +136,13 @@ def test_no_attempt_is_made_after_the_gateway_may_have_forgotten(
 
 
 @pytest.mark.parametrize("text", [None, "", "  \n", "None", 12])
-def test_without_a_text_the_plain_one_is_sent(client: EsmsClient, gateway: Emulator, text: object) -> None:
+def test_missing_or_invalid_text_falls_back_to_plain_text(client: EsmsClient, gateway: Emulator, text: object) -> None:
     """A template that fails, or gives nothing, costs its words and not the alert."""
     tell(client, ONE, text=text)
     assert [message.content for message in gateway.messages()] == ["Airflow: nightly failed"]
 
 
-def test_the_sandbox_is_told_of(make_client: Callable[..., EsmsClient], gateway: Emulator) -> None:
+def test_sandbox_result_reports_checked_and_not_sent(make_client: Callable[..., EsmsClient], gateway: Emulator) -> None:
     """Nobody was told, and the result does not say otherwise."""
     assert str(tell(make_client(sandbox=True))) == "2 checked in the sandbox, not sent"
     assert gateway.message_count == 0
@@ -153,13 +151,13 @@ def test_the_sandbox_is_told_of(make_client: Callable[..., EsmsClient], gateway:
 @pytest.mark.parametrize(
     ("phones", "brandname"), [("", DEMO_BRANDNAME), (None, DEMO_BRANDNAME), (ONE, ""), (ONE, None)]
 )
-def test_without_phones_or_brandname_it_is_refused(client: EsmsClient, phones: object, brandname: str | None) -> None:
+def test_missing_phones_or_brandname_is_rejected(client: EsmsClient, phones: object, brandname: str | None) -> None:
     """In one line that says which is missing."""
     with pytest.raises((ConfigurationError, InvalidRequestError), match=r"needs (phones|a brandname)"):
         tell(client, phones, brandname=brandname)
 
 
-def test_long_texts_are_cut() -> None:
+def test_long_texts_are_truncated_to_two_segments() -> None:
     """To what they may cost, counted as the gateway is told to count."""
     odd = "a\x00b\x1b[0m\ud800"
     for text in ("x" * 100_000, "{^}" * 500, "ắ" * 1000, "😀" * 1000, "a" * 307, "é£" * 200, odd * 99):
@@ -183,7 +181,7 @@ def test_long_texts_are_cut() -> None:
         ("2026-11-21T03:30", None, None),
     ],
 )
-def test_quiet_hours(now: str, hours: tuple[int, int] | None, told: str | None) -> None:
+def test_quiet_hours_end_in_vietnam_time(now: str, hours: tuple[int, int] | None, told: str | None) -> None:
     """In Vietnam's hours, across midnight, whatever the zone of the clock."""
     moment = pendulum.parse(now, tz="Asia/Ho_Chi_Minh").in_timezone("America/New_York")
     end = end_of_quiet_hours(hours, moment)

@@ -33,7 +33,7 @@ def of_account(bench: Bench, number: int) -> EsmsClient:
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("channel", [CARE, ZNS])
-def test_a_row_in_doubt_is_not_repeated_by_another_account(bench: Bench, channel: str) -> None:
+def test_row_in_doubt_is_not_resent_by_another_account(bench: Bench, channel: str) -> None:
     """Its request ids hold back nothing that the first one took, and its sent data says nothing of it."""
     send = bench.send if channel == ZNS else bench.send_sms
     first, other = (of_account(bench, number) for number in range(2))
@@ -56,7 +56,7 @@ def test_a_row_in_doubt_is_not_repeated_by_another_account(bench: Bench, channel
     bench.check_complete()
 
 
-def test_what_another_account_refused_as_a_whole_is_not_taken_for_not_sent(bench: Bench) -> None:
+def test_partly_accepted_refused_call_is_not_duplicated_by_another_account(bench: Bench) -> None:
     """A part was taken; the other account lists the run, and not these rows, because they are none of its own."""
     first, other = (of_account(bench, number) for number in range(2))
     bench.gateway.faults.add(ZNS, refuse_taken("99"), next_calls=1)
@@ -69,7 +69,7 @@ def test_what_another_account_refused_as_a_whole_is_not_taken_for_not_sent(bench
     assert set(bench.look().values()) == {1}
 
 
-def test_the_same_account_goes_on_where_it_was(bench: Bench) -> None:
+def test_same_account_resumes_rows_in_doubt(bench: Bench) -> None:
     """What is in doubt goes out again under its id, as ever."""
     first = of_account(bench, 0)
     bench.gateway.faults.add(CARE, drop_after())
@@ -80,7 +80,7 @@ def test_the_same_account_goes_on_where_it_was(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("begins", ["emulator", "account"])
-def test_an_emulators_run_is_none_of_an_account(bench: Bench, begins: str) -> None:
+def test_run_key_cannot_be_shared_by_emulator_and_live_account(bench: Bench, begins: str) -> None:
     """Whoever tried a campaign on an emulator has told nobody: going live under its run key says so in one line."""
     clients = [bench.client(), of_account(bench, 0)]
     if begins == "account":

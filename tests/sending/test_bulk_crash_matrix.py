@@ -22,7 +22,7 @@ def wanted(combination: Combination) -> str:
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("combination", combinations(), ids=str)
-def test_nobody_gets_it_twice_and_everybody_is_accounted_for(
+def test_each_combination_delivers_once_and_accounts_for_every_row(
     combination: Combination, new_ledger_url: Callable[[str], str], make_bench: Callable[..., Bench]
 ) -> None:
     """Whatever the moment of the kill and the fault: one message for each valid recipient, none for the others."""
@@ -30,12 +30,12 @@ def test_nobody_gets_it_twice_and_everybody_is_accounted_for(
     assert line == wanted(combination)
 
 
-def test_the_page_has_the_line_of_each_combination() -> None:
+def test_committed_page_matches_all_combinations() -> None:
     """The committed page is what these runs gave: its lines are those that the test above finds, in this order."""
     assert PAGE.read_text(encoding="utf-8") == page_head() + "".join(wanted(one) + "\n" for one in combinations())
 
 
-def test_each_fault_meets_several_moments() -> None:
+def test_combinations_cover_faults_kill_moments_and_databases() -> None:
     """The choice of combinations leaves out no fault, moment or database."""
     for fault in FAULTS:
         of_fault = [one for one in combinations() if one.fault == fault]

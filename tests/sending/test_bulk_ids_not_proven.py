@@ -17,7 +17,7 @@ ZNS, CARE, SENT_DATA = "send_zns_bulk", "send_customer_care_sms", "get_sms_sent_
 VALUES = ("Khách", "Cắt tóc", "M", "15/05/2024")
 
 
-def test_what_the_sent_data_lists_is_never_sent_again(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_rows_listed_in_sent_data_are_not_resent(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     """Ids ignored, answers lost, rows listed promptly: found with their message ids, and nobody gets a second one."""
     bench = make_bench(ledger_url, people(200), proven=False)
     bench.gateway.quirks.bulk_request_id_ignored = True
@@ -32,7 +32,7 @@ def test_what_the_sent_data_lists_is_never_sent_again(ledger_url: str, make_benc
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("careful", [False, True])
-def test_one_row_at_most_is_a_probe(ledger_url: str, make_bench: Callable[..., Bench], careful: bool) -> None:
+def test_at_most_one_row_is_resent_as_a_probe(ledger_url: str, make_bench: Callable[..., Bench], careful: bool) -> None:
     """Ids ignored and nothing listed: one person twice at most, however often it is sent again, or none if careful."""
     bench = make_bench(ledger_url, people(200), proven=False)
     bench.gateway.quirks.bulk_request_id_ignored = True
@@ -48,7 +48,9 @@ def test_one_row_at_most_is_a_probe(ledger_url: str, make_bench: Callable[..., B
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_124_proves_it_and_the_rest_goes_on(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_code_124_for_the_probe_proves_request_ids_and_run_completes(
+    ledger_url: str, make_bench: Callable[..., Bench]
+) -> None:
     """Ids honoured, nothing listed yet: the probe is answered 124, the ledger remembers, later runs repeat at once."""
     bench = make_bench(ledger_url, people(200), proven=False)
     bench.gateway.quirks.missing_members = ("Campaign",)
@@ -70,7 +72,7 @@ def test_a_124_proves_it_and_the_rest_goes_on(ledger_url: str, make_bench: Calla
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("lost", [drop_before(), http_status(503)])
-def test_a_probe_that_is_accepted_proves_nothing(
+def test_accepted_probe_leaves_other_rows_in_doubt(
     ledger_url: str, make_bench: Callable[..., Bench], lost: object
 ) -> None:
     """The lost calls were not taken: one row goes out, the others stay in doubt until they are reconciled."""
@@ -87,7 +89,7 @@ def test_a_probe_that_is_accepted_proves_nothing(
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_probe_that_was_refused_is_made_again(sqlite_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_refused_probe_is_repeated_by_the_next_run(sqlite_url: str, make_bench: Callable[..., Bench]) -> None:
     """
     The gateway said no to that very row: nothing was learned or risked, so the next call of the run asks again. For
     that row the 124 is no proof, because the refusal may have used up its id.
@@ -102,7 +104,7 @@ def test_a_probe_that_was_refused_is_made_again(sqlite_url: str, make_bench: Cal
     assert bench.look().total() == 100
 
 
-def test_a_look_up_that_fails_proves_nothing(sqlite_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_failed_lookup_prevents_the_probe(sqlite_url: str, make_bench: Callable[..., Bench]) -> None:
     """Without a look-up there is no probe; the next call looks again."""
     bench = make_bench(sqlite_url, people(100), proven=False)
     bench.gateway.faults.add(ZNS, drop_after(), calls=[1])
@@ -115,7 +117,9 @@ def test_a_look_up_that_fails_proves_nothing(sqlite_url: str, make_bench: Callab
 
 
 @pytest.mark.in_turn
-def test_a_refused_call_is_looked_up_too(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_partly_accepted_refused_call_is_reconciled_without_duplicates(
+    ledger_url: str, make_bench: Callable[..., Bench]
+) -> None:
     """Half of the rows were taken before the refusal: found, and the rest not sent anew."""
     bench = make_bench(ledger_url, people(100), proven=False)
     bench.gateway.quirks.bulk_request_id_ignored = True
@@ -127,7 +131,7 @@ def test_a_refused_call_is_looked_up_too(ledger_url: str, make_bench: Callable[.
     bench.check_complete()
 
 
-def test_no_call_more_when_nothing_goes_wrong(sqlite_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_successful_run_makes_no_extra_gateway_calls(sqlite_url: str, make_bench: Callable[..., Bench]) -> None:
     """The happy path asks the gateway for nothing."""
     bench = make_bench(sqlite_url, people(500), proven=False)
     assert bench.send().complete
@@ -135,7 +139,9 @@ def test_no_call_more_when_nothing_goes_wrong(sqlite_url: str, make_bench: Calla
     assert bench.gateway.call_count(ZNS) == 5
 
 
-def test_the_probe_of_an_account(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_account_probe_records_whether_request_ids_are_honoured(
+    ledger_url: str, make_bench: Callable[..., Bench]
+) -> None:
     """One message, two requests: honoured, ignored, and what the ledger keeps of it, by function."""
     bench = make_bench(ledger_url, proven=False)
     client, ledger, phone = bench.client(), bench.ledger(), phone_of(7)
@@ -155,7 +161,9 @@ def test_the_probe_of_an_account(ledger_url: str, make_bench: Callable[..., Benc
 
 
 @pytest.mark.in_turn(every=3)
-def test_what_was_seen_to_be_ignored_is_not_relied_upon(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_lost_sms_is_not_resent_if_request_ids_are_known_to_be_ignored(
+    ledger_url: str, make_bench: Callable[..., Bench]
+) -> None:
     """Also where the documentation has request ids: a lost customer-care SMS is looked up, not repeated."""
     bench = make_bench(ledger_url, people(20), proven=False)
     bench.gateway.quirks.request_ids_ignored = (CARE,)

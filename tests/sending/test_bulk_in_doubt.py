@@ -19,7 +19,9 @@ ZNS, CARE, ADVERTISING = "send_zns_bulk", "send_customer_care_sms", "send_advert
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("state", ["accepted", "in doubt", "not sent", "rejected"])
-def test_a_corrected_phone_is_another_row(ledger_url: str, make_bench: Callable[..., Bench], state: str) -> None:
+def test_changed_phone_under_the_same_key_is_rejected(
+    ledger_url: str, make_bench: Callable[..., Bench], state: str
+) -> None:
     """The same key with another phone: an error with line and field, and neither number gets anything by that call."""
     rows = [replace(one, row_key=f"order-{one.line}") for one in people(60)]
     bench = make_bench(ledger_url, rows)
@@ -44,7 +46,7 @@ def test_a_corrected_phone_is_another_row(ledger_url: str, make_bench: Callable[
     assert phone_of(999) not in bench.gateway.deliveries_by_phone()
 
 
-def test_an_erased_person_is_no_conflict(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_erased_phone_does_not_conflict_on_rerun(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     """Whose phone was taken out of the ledger is still the same row: settled, and sent again only when released."""
     bench = make_bench(ledger_url, [replace(one, row_key=f"order-{one.line}") for one in people(20)])
     bench.send(key_column="order")
@@ -60,7 +62,7 @@ def test_an_erased_person_is_no_conflict(ledger_url: str, make_bench: Callable[.
 @pytest.mark.in_turn
 @pytest.mark.parametrize("refusal", ["99", "108", "790", "103", "102"])
 @pytest.mark.parametrize("channel", [ZNS, CARE])
-def test_a_row_in_doubt_that_is_refused_later_stays_in_doubt(
+def test_row_in_doubt_stays_in_doubt_after_later_refusal(
     ledger_url: str, make_bench: Callable[..., Bench], channel: str, refusal: str
 ) -> None:
     """Taken, answer lost, refused by a later call: in doubt, never "rejected", so nobody sends the rejects again."""
@@ -91,7 +93,7 @@ def test_a_row_in_doubt_that_is_refused_later_stays_in_doubt(
 @pytest.mark.in_turn
 @pytest.mark.parametrize("refusal", ["103", "99", "110", "789"])
 @pytest.mark.parametrize("detail", ["none", "taken", "all"])
-def test_a_call_refused_after_a_part_was_taken(
+def test_partly_accepted_refused_call_causes_no_duplicates(
     ledger_url: str, make_bench: Callable[..., Bench], refusal: str, detail: Any
 ) -> None:
     """What the answer accounts for is settled with its message ids, the rest keeps its old request id."""
@@ -119,7 +121,7 @@ def test_a_call_refused_after_a_part_was_taken(
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("refusal", ["103", "99", "108", "160"])
-def test_a_batch_refused_after_a_part_was_taken(
+def test_partly_accepted_refused_batch_stays_in_doubt(
     ledger_url: str, make_bench: Callable[..., Bench], refusal: str
 ) -> None:
     """Advertising: in doubt, under the batch's old id; what the gateway did not take may go again, the rest not."""
@@ -135,7 +137,9 @@ def test_a_batch_refused_after_a_part_was_taken(
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("refusal", ["103", "99", "160"])
-def test_a_single_message_refused_with_an_id(ledger_url: str, make_bench: Callable[..., Bench], refusal: str) -> None:
+def test_message_refused_with_a_message_id_is_found_by_lookup(
+    ledger_url: str, make_bench: Callable[..., Bench], refusal: str
+) -> None:
     """The id beside the code is evidence: in doubt, and found by it."""
     bench = make_bench(ledger_url, people(20))
     bench.gateway.faults.add(CARE, refuse_taken(refusal, with_id=True))
@@ -151,7 +155,7 @@ def test_a_single_message_refused_with_an_id(ledger_url: str, make_bench: Callab
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("channel", [ZNS, CARE, ADVERTISING])
-def test_too_many_requests_said_by_something_in_front(
+def test_http_429_after_processing_is_a_lost_response(
     ledger_url: str, make_bench: Callable[..., Bench], channel: str
 ) -> None:
     """HTTP 429 after the call was passed on: a lost answer, not "not sent"."""
@@ -166,7 +170,7 @@ def test_too_many_requests_said_by_something_in_front(
     bench.check_complete()
 
 
-def test_wrong_keys_keep_the_request_id(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_authentication_refusals_keep_the_request_ids(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     """101 and 140: nothing was taken, so all may go again; under the old ids, and a 124 would be a doubt."""
     bench = make_bench(ledger_url, people(20))
     for refusal in ("101", "140"):
@@ -179,9 +183,7 @@ def test_wrong_keys_keep_the_request_id(ledger_url: str, make_bench: Callable[..
     bench.check_complete()
 
 
-def test_what_was_not_sent_is_counted_once_however_often_it_is_read(
-    sqlite_url: str, make_bench: Callable[..., Bench]
-) -> None:
+def test_not_sent_rows_are_counted_once_across_rereads(sqlite_url: str, make_bench: Callable[..., Bench]) -> None:
     """One row in doubt makes the call read again; the others are refused for their pace in each reading."""
     bench = make_bench(sqlite_url, people(4))
     lost = range(1, bench.attempts + 1)
@@ -192,7 +194,7 @@ def test_what_was_not_sent_is_counted_once_however_often_it_is_read(
     assert (summary.counters.unknown, summary.counters.not_sent) == (1, 3)
 
 
-def test_a_limit_that_fails_within_a_chunk_leaves_no_row_in_doubt(
+def test_throttle_failure_within_a_chunk_leaves_no_row_in_doubt(
     sqlite_url: str, make_bench: Callable[..., Bench]
 ) -> None:
     """What was accepted before it is recorded, the rest certainly did not leave; the next run sends that."""

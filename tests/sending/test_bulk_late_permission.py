@@ -41,7 +41,7 @@ def send(bench: Bench, channel: str, **settings: object) -> None:
 @pytest.mark.in_turn
 @pytest.mark.parametrize("channel", FUNCTIONS)
 @pytest.mark.parametrize("moment", [IN_THROTTLE, CONNECTED])
-def test_a_worker_that_slept_until_others_had_finished(
+def test_suspended_worker_sends_nothing_after_others_finished(
     ledger_url: str, make_bench: Callable[..., Bench], moment: str, channel: str
 ) -> None:
     """Stopped with its claims and woken when another worker has sent them and midnight has passed: it sends none."""
@@ -70,7 +70,7 @@ def test_a_worker_that_slept_until_others_had_finished(
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("channel", FUNCTIONS)
-def test_midnight_between_the_throttle_and_the_departure(
+def test_rows_in_doubt_are_not_sent_when_midnight_passes_in_the_throttle(
     ledger_url: str, make_bench: Callable[..., Bench], channel: str
 ) -> None:
     """Rows in doubt are claimed in time and wait until the gateway's day is over: they stay in doubt, unsent."""
@@ -116,7 +116,7 @@ def lose_all(bench: Bench, *, processed: bool = True) -> None:
 @pytest.mark.in_turn
 @pytest.mark.parametrize("later", [0.0, 600.0, -7 * HOUR])
 @pytest.mark.parametrize("earlier", OFFSETS)
-def test_rows_in_doubt_after_the_gateways_midnight_are_held(
+def test_rows_in_doubt_are_held_after_gateway_midnight(
     ledger_url: str, make_bench: Callable[..., Bench], earlier: float, later: float
 ) -> None:
     """Sent at 23:30 by one clock, taken up at 00:10 by another or the same: by the gateway's clock, it is too late."""
@@ -135,7 +135,7 @@ def test_rows_in_doubt_after_the_gateways_midnight_are_held(
 @pytest.mark.in_turn
 @pytest.mark.parametrize("later", [0.0, 600.0, -7 * HOUR])
 @pytest.mark.parametrize("earlier", OFFSETS)
-def test_rows_in_doubt_on_the_gateways_day_are_repeated(
+def test_rows_in_doubt_are_repeated_within_the_gateway_day(
     ledger_url: str, make_bench: Callable[..., Bench], earlier: float, later: float
 ) -> None:
     """Sent at 10:00 and taken up at 22:00: whatever the clocks of the machines say, the gateway holds back a second."""
@@ -151,7 +151,7 @@ def test_rows_in_doubt_on_the_gateways_day_are_repeated(
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("earlier", OFFSETS)
-def test_a_worker_that_died_before_any_answer_told_the_time(
+def test_rows_of_worker_killed_before_first_response_are_not_resent_next_day(
     ledger_url: str, make_bench: Callable[..., Bench], earlier: float
 ) -> None:
     """Killed with its first call accepted and no answer read. On the next day, by the gateway's clock, nothing goes."""
@@ -179,7 +179,7 @@ def _kill_once(pids: list[int]) -> None:
     os.kill(pids[0], signal.SIGKILL)
 
 
-def test_what_nobody_dated_is_not_repeated_on_another_machine(
+def test_claim_without_gateway_time_is_held_on_another_machine(
     sqlite_url: str, make_bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second clock of a claim counts since another machine was started: nobody knows how old the claim is."""
@@ -201,7 +201,7 @@ def test_what_nobody_dated_is_not_repeated_on_another_machine(
     assert len(ledger.claim("r", rows[2:], worker="b", chunk="1", times=told.clock.times()).claims) == 3
 
 
-def test_a_claim_is_dated_once_the_time_is_told(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_first_attempt_is_recorded_in_gateway_time(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     """A machine seven hours ahead: what its first call leaves in the ledger is the gateway's time."""
     bench = make_bench(ledger_url, people(30))
     bench.offset_seconds, bench.attempts = 7 * HOUR, 1
@@ -212,7 +212,7 @@ def test_a_claim_is_dated_once_the_time_is_told(ledger_url: str, make_bench: Cal
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("offset_seconds", OFFSETS)
-def test_rows_are_looked_up_by_the_gateways_clock(
+def test_reconcile_window_uses_the_gateway_clock(
     ledger_url: str, make_bench: Callable[..., Bench], offset_seconds: float
 ) -> None:
     """On a machine that is hours behind, the messages of a moment ago are not missing: nobody gets a second one."""
@@ -232,7 +232,9 @@ def test_rows_are_looked_up_by_the_gateways_clock(
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("quirk", ["missing", "nonsense"])
-def test_a_gateway_that_does_not_tell_its_time(ledger_url: str, make_bench: Callable[..., Bench], quirk: str) -> None:
+def test_rows_in_doubt_are_held_near_midnight_without_gateway_time(
+    ledger_url: str, make_bench: Callable[..., Bench], quirk: str
+) -> None:
     """At noon rows in doubt are repeated by this machine's clock; within an hour of midnight they wait."""
     bench = make_bench(ledger_url, people(60), EmulatorConfig(duplicate_window="calendar_day"))
     bench.gateway.quirks.date_header = quirk
@@ -244,9 +246,7 @@ def test_a_gateway_that_does_not_tell_its_time(ledger_url: str, make_bench: Call
 
 
 @pytest.mark.in_turn(every=3)
-def test_the_time_is_asked_for_only_where_something_is_in_doubt(
-    ledger_url: str, make_bench: Callable[..., Bench]
-) -> None:
+def test_gateway_time_is_requested_only_for_rows_in_doubt(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     """No call more for a run that goes well, one for a run that finds rows in doubt."""
     bench = make_bench(ledger_url, people(200))
     bench.send(bench.recipients[:100], at_least=None)

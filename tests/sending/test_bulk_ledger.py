@@ -34,7 +34,7 @@ from esms_connectors.sending.reconcile import reconcile
 
 
 @pytest.mark.in_turn
-def test_hashed_phones_leave_no_plain_one_in_the_file(
+def test_ledger_file_with_phone_secret_contains_no_plain_phones(
     sqlite_url: str, make_bench: Callable[..., Bench], tmp_path: Path
 ) -> None:
     """With a secret no phone, nor row key made of one, stands in any byte of the ledger; resume and reconcile work."""
@@ -55,7 +55,9 @@ def test_hashed_phones_leave_no_plain_one_in_the_file(
         assert one.phone[1:].encode() not in content
 
 
-def test_another_secret_under_the_same_run_key_is_an_error(sqlite_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_changed_phone_secret_under_the_same_run_key_is_rejected(
+    sqlite_url: str, make_bench: Callable[..., Bench]
+) -> None:
     """Phones hashed otherwise would be other rows, and everybody would get a second message."""
     bench = make_bench(sqlite_url, people(50))
     bench.phone_secret = "one secret"
@@ -67,7 +69,7 @@ def test_another_secret_under_the_same_run_key_is_an_error(sqlite_url: str, make
     assert bench.gateway.message_count == 50
 
 
-def test_a_newer_ledger_is_one_clear_error(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_newer_ledger_version_is_rejected_with_upgrade_hint(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     """A ledger made by a later version is not touched, and the error says what to do."""
     bench = make_bench(ledger_url, people(10))
     ledger = bench.ledger()
@@ -91,7 +93,7 @@ def test_a_newer_ledger_is_one_clear_error(ledger_url: str, make_bench: Callable
         "postgresql://user:S3cretWord@127.0.0.1:port/none",
     ],
 )
-def test_an_unusable_ledger_is_one_clear_error(url: str) -> None:
+def test_unusable_ledger_url_gives_one_line_error_without_password(url: str) -> None:
     """What cannot be a ledger is a ConfigurationError of one line without the password."""
     with pytest.raises(ConfigurationError) as raised:
         Ledger.open(url)
@@ -99,7 +101,7 @@ def test_an_unusable_ledger_is_one_clear_error(url: str) -> None:
     assert "S3cretWord" not in str(raised.value)
 
 
-def test_a_server_that_is_away_is_asked_again_later() -> None:
+def test_unreachable_ledger_server_gives_retryable_error() -> None:
     """Such as one that is being restarted: a task that opens its ledger just then is not failed for good."""
     with pytest.raises(LedgerError, match="did not answer") as raised:
         Ledger.open("postgresql://user:S3cretWord@127.0.0.1:1/none?connect_timeout=1")
@@ -118,11 +120,11 @@ def test_a_server_that_is_away_is_asked_again_later() -> None:
         ("anything", "42501", False),
     ],
 )
-def test_what_passes_by_itself(said: str, state: str | None, passing: bool) -> None:
+def test_transient_postgresql_errors_are_recognised(said: str, state: str | None, passing: bool) -> None:
     assert is_passing(state, said) is passing
 
 
-def test_a_new_ledger_that_another_worker_is_making_is_waited_for(tmp_path: Path) -> None:
+def test_opening_waits_for_a_ledger_being_created(tmp_path: Path) -> None:
     """Workers that start at once open the same new file; SQLite would tell the second one at once that it is locked."""
     path = tmp_path / "ledger.sqlite"
     other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -136,7 +138,7 @@ def test_a_new_ledger_that_another_worker_is_making_is_waited_for(tmp_path: Path
     other.close()
 
 
-def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+def test_non_database_file_is_rejected_and_left_unchanged(tmp_path: Path) -> None:
     """A file of something else is an error and stays as it is."""
     (tmp_path / "ledger.sqlite").write_text("not a database at all, " * 100, encoding="utf-8")
     with pytest.raises(ConfigurationError):
@@ -146,7 +148,7 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("said", ["a\x00b", "dài " * 200, "\ud83d\ude00 emoji", 'quote " \\ \n line'])
-def test_whatever_the_gateway_says_can_be_written_down(
+def test_rows_are_settled_with_any_gateway_error_text(
     ledger_url: str, make_bench: Callable[..., Bench], said: str
 ) -> None:
     """Odd and long words of the gateway's never keep a row from being settled."""
@@ -159,7 +161,9 @@ def test_whatever_the_gateway_says_can_be_written_down(
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("odd", ["code", "id"])
-def test_long_codes_and_ids_can_be_written_down(ledger_url: str, make_bench: Callable[..., Bench], odd: str) -> None:
+def test_rows_are_settled_with_overlong_codes_and_message_ids(
+    ledger_url: str, make_bench: Callable[..., Bench], odd: str
+) -> None:
     """A code or a message id of any length settles its row in both databases."""
     bench = make_bench(ledger_url, people(5))
     if odd == "code":
@@ -178,7 +182,7 @@ def test_long_codes_and_ids_can_be_written_down(ledger_url: str, make_bench: Cal
     assert "claimed" not in bench.states().values()
 
 
-def test_settling_is_for_the_one_who_claims(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_lost_claim_can_settle_a_row_only_as_accepted(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     """A worker that lost its claim may only bring proof of acceptance; everything else of it is too late."""
     from esms_connectors.ledger.rows import LedgerRow
 
@@ -208,7 +212,7 @@ assert pendulum
 assert Quirks
 
 
-def test_a_sandbox_client_runs_apart(sqlite_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_sandbox_run_is_separate_from_the_real_run(sqlite_url: str, make_bench: Callable[..., Bench]) -> None:
     """The ledger has it marked, under a key of its own, so that the real run skips nobody; nothing waits for it."""
     bench = make_bench(sqlite_url, people(40))
     checked = bench.send(client=bench.client(sandbox=True))
@@ -226,7 +230,7 @@ def test_a_sandbox_client_runs_apart(sqlite_url: str, make_bench: Callable[..., 
     bench.check_complete()
 
 
-def test_recipients_stream_from_postgresql(postgres: PostgresServer) -> None:
+def test_recipients_are_read_from_a_postgresql_query(postgres: PostgresServer) -> None:
     """A query in a real PostgreSQL is a source like a file, parameters and Vietnamese text included."""
     url = new_ledger(postgres)[0]
     engine = sa.create_engine(url)
@@ -244,7 +248,7 @@ def test_recipients_stream_from_postgresql(postgres: PostgresServer) -> None:
     assert (len(rows), rows[0].phone, rows[0].template_params) == (2000, "0901000501", ("Chị Hương",))
 
 
-def test_reconcile_with_the_wrong_phone_secret_concludes_nothing(tmp_path: Path) -> None:
+def test_reconcile_with_wrong_phone_secret_is_rejected(tmp_path: Path) -> None:
     """No phone would be found, and everything in doubt would look unsent: refused, and the rows stay in doubt."""
     url = str(tmp_path / "ledger.sqlite")
     with Ledger.open(url, phone_secret="the right one") as ledger:
@@ -259,7 +263,7 @@ def test_reconcile_with_the_wrong_phone_secret_concludes_nothing(tmp_path: Path)
                 reconcile(client, ledger, "r", not_sent_after_seconds=0)
 
 
-def test_reconcile_at_another_gateway_concludes_nothing(tmp_path: Path) -> None:
+def test_reconcile_at_another_gateway_settles_no_rows(tmp_path: Path) -> None:
     """Where not even the accepted rows are to be found, missing rows prove nothing."""
     moments = [pendulum.now("Asia/Ho_Chi_Minh").at(12)]
     with Ledger.open(tmp_path / "ledger.sqlite", now=lambda: moments[0]) as ledger:

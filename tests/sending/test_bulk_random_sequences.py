@@ -432,7 +432,9 @@ class Campaign(RuleBasedStateMachine):
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("database", DATABASES)
-def test_random_sequences(database: str, new_ledger_url: Callable[[str], str]) -> None:
+def test_random_event_sequences_cause_no_duplicates_or_lost_rows(
+    database: str, new_ledger_url: Callable[[str], str]
+) -> None:
     """After any sequence nobody has two messages; after two more runs and a look-up, everybody valid has one."""
     url = new_ledger_url(database)
     run_state_machine_as_test(

@@ -47,7 +47,7 @@ def words_of(bench: Bench) -> str:
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize(("refusal", "hours"), [("103", 1.1), ("103", 14), ("99", 10), ("110", 30)])
-def test_the_same_command_resumes_after_a_top_up(bench: Bench, refusal: str, hours: float) -> None:
+def test_rerun_completes_after_whole_call_refusal(bench: Bench, refusal: str, hours: float) -> None:
     """Nothing was taken, nothing of the run is listed: one row goes out, is listed, and the others follow at once."""
     refuse(bench, refusal)
     bench.clock.move(hours * HOUR)
@@ -58,7 +58,7 @@ def test_the_same_command_resumes_after_a_top_up(bench: Bench, refusal: str, hou
 
 
 @pytest.mark.in_turn
-def test_before_an_hour_one_row_is_a_probe_and_the_line_says_when_the_rest_goes(bench: Bench) -> None:
+def test_rerun_within_an_hour_sends_one_probe_and_reports_the_resume_time(bench: Bench) -> None:
     refuse(bench)
     said = words_of(bench)
     assert "99 rows were refused with the whole call" in said
@@ -72,7 +72,7 @@ def test_before_an_hour_one_row_is_a_probe_and_the_line_says_when_the_rest_goes(
     bench.check_complete()
 
 
-def test_a_balance_that_ends_half_way(bench: Bench) -> None:
+def test_run_completes_after_balance_ran_out_midway(bench: Bench) -> None:
     """Rows that were accepted are listed, so no other evidence is needed."""
     bench.gateway.set_balance(300 * 40)
     bench.send(threads=1, chunk_size=20)
@@ -84,7 +84,9 @@ def test_a_balance_that_ends_half_way(bench: Bench) -> None:
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("hours", [0, 1.1, 14])
-def test_an_account_that_was_tested(ledger_url: str, make_bench: Callable[..., Bench], hours: float) -> None:
+def test_rerun_after_refusal_completes_with_proven_request_ids(
+    ledger_url: str, make_bench: Callable[..., Bench], hours: float
+) -> None:
     """On the same day under the same ids at once, behind midnight by the sent data."""
     bench = make_bench(ledger_url, people(100))
     refuse(bench)
@@ -97,7 +99,7 @@ def test_an_account_that_was_tested(ledger_url: str, make_bench: Callable[..., B
 @pytest.mark.parametrize("ids_ignored", [False, True])
 @pytest.mark.parametrize("listed_late", [0.0, 600.0])
 @pytest.mark.parametrize("hours", [0, 1.1, 14])
-def test_a_half_that_was_taken_is_found(
+def test_accepted_half_of_a_refused_call_is_not_resent(
     sqlite_url: str, make_bench: Callable[..., Bench], hours: float, listed_late: float, ids_ignored: bool
 ) -> None:
     """Whenever it is sent again: those who have it are found in the sent data, the others get it once."""
@@ -115,7 +117,7 @@ def test_a_half_that_was_taken_is_found(
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("echo", ["empty", "left out"])
-def test_a_campaign_that_is_not_given_back(bench: Bench, echo: str) -> None:
+def test_rows_stay_in_doubt_when_sent_data_omits_the_campaign(bench: Bench, echo: str) -> None:
     """One row is sent, nothing proves anything, and the rest stays in doubt with a line that says what to do."""
     bench.gateway.quirks.bulk_request_id_ignored = True
     if echo == "empty":
@@ -132,7 +134,7 @@ def test_a_campaign_that_is_not_given_back(bench: Bench, echo: str) -> None:
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_row_that_is_listed_under_no_campaign_is_not_sent_for_evidence(bench: Bench) -> None:
+def test_rows_listed_without_campaign_are_not_resent_as_probes(bench: Bench) -> None:
     """All were taken, and the campaign does not come back: nobody gets a second one, not even one row."""
     bench.gateway.quirks.bulk_request_id_ignored = True
     bench.gateway.quirks.campaign_echo = "empty"
@@ -147,7 +149,7 @@ def test_a_row_that_is_listed_under_no_campaign_is_not_sent_for_evidence(bench: 
     assert bench.look().total() == 100
 
 
-def test_the_careful_send_no_row_for_evidence(bench: Bench) -> None:
+def test_reconcile_before_repeat_sends_no_probe_row(bench: Bench) -> None:
     refuse(bench)
     bench.clock.move(2 * HOUR)
     assert bench.send(threads=1, reconcile_before_repeat=True).run.unknown == 100
@@ -165,7 +167,7 @@ def unknown_after(bench: Bench) -> RunResult:
     return summary
 
 
-def test_a_lost_answer_is_no_refusal(bench: Bench) -> None:
+def test_lost_response_is_not_treated_as_a_refusal(bench: Bench) -> None:
     """The gateway may have said anything, so only a person's settling time concludes that nothing was taken."""
     bench.gateway.faults.add(ZNS, drop_before(), calls=[1])
     bench.send(threads=1)
@@ -173,7 +175,7 @@ def test_a_lost_answer_is_no_refusal(bench: Bench) -> None:
     assert unknown_after(bench).run.unknown == 99
 
 
-def test_a_refused_repeat_of_a_lost_call_is_lost(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_refused_repeat_of_a_lost_call_stays_held(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     """The repeat was refused as a whole, the first answer was lost: in doubt beyond any hour."""
     bench = make_bench(ledger_url, people(100))
     bench.gateway.faults.add(ZNS, drop_after(), calls=[1])
@@ -187,13 +189,13 @@ def test_a_refused_repeat_of_a_lost_call_is_lost(ledger_url: str, make_bench: Ca
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_code_that_stands_in_no_table_refuses_nothing(bench: Bench) -> None:
+def test_undocumented_code_is_not_treated_as_a_refusal(bench: Bench) -> None:
     bench.gateway.faults.add(ZNS, code("555"), calls=[1])
     bench.send(threads=1)
     assert unknown_after(bench).run.unknown == 99
 
 
-def test_advertising_that_was_refused_and_then_changed_is_a_person_s_decision(
+def test_refused_then_changed_advertising_batch_requires_resend(
     ledger_url: str, make_bench: Callable[..., Bench]
 ) -> None:
     """

@@ -22,7 +22,7 @@ from esms_connectors.sending.bulk import BulkIncompleteError, send_bulk
 from esms_connectors.sending.channels import ZnsChannel
 
 
-def test_a_settled_run_sends_nothing_again(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_rerun_of_a_settled_run_makes_no_calls(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     """The same call after the end makes no call to the gateway, and tells the same totals."""
     bench = make_bench(ledger_url, people(500))
     bench.block(97)
@@ -36,7 +36,7 @@ def test_a_settled_run_sends_nothing_again(ledger_url: str, make_bench: Callable
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_changed_row_is_an_error_and_its_chunk_is_not_sent(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_changed_row_is_rejected_and_its_chunk_is_not_sent(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     """Other params under the same run key: InvalidRequestError with the line, and nothing of that chunk goes out."""
     bench = make_bench(ledger_url, people(300))
     bench.send(bench.recipients[:50])
@@ -54,7 +54,7 @@ def test_a_changed_row_is_an_error_and_its_chunk_is_not_sent(ledger_url: str, ma
     bench.check_complete()
 
 
-def test_a_changed_row_that_was_not_sent_yet_is_an_error_too(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_changed_row_is_rejected_even_if_not_sent_yet(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     """A row claimed once belongs to its content, whatever state it is in."""
     bench = make_bench(ledger_url, people(60))
     bench.gateway.set_balance(0)
@@ -67,7 +67,7 @@ def test_a_changed_row_that_was_not_sent_yet_is_an_error_too(ledger_url: str, ma
 
 
 @pytest.mark.parametrize("changed", [{"template_id": "205644"}, {"oa_id": "4097311281936189050"}])
-def test_a_run_key_names_one_campaign(
+def test_run_key_is_rejected_for_another_template_or_oa(
     ledger_url: str, make_bench: Callable[..., Bench], changed: dict[str, Any]
 ) -> None:
     """Another template or OA under a used run key is an error, and nothing is sent."""
@@ -78,7 +78,7 @@ def test_a_run_key_names_one_campaign(
     assert bench.gateway.message_count == 10
 
 
-def test_a_run_key_names_one_kind_of_message(sqlite_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_run_key_is_rejected_for_another_message_kind(sqlite_url: str, make_bench: Callable[..., Bench]) -> None:
     """An SMS run cannot go on under the key of a ZNS run."""
     bench = make_bench(sqlite_url, people(20))
     bench.send()
@@ -114,7 +114,7 @@ def test_held_rows_are_never_resent_and_reconcile_settles_them(
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("window", ["rolling_24h", "calendar_day"])
-def test_what_the_gateway_does_not_have_goes_out_once(
+def test_held_rows_missing_from_sent_data_are_sent_once_after_reconcile(
     ledger_url: str, make_bench: Callable[..., Bench], window: Any
 ) -> None:
     """
@@ -137,7 +137,7 @@ def test_what_the_gateway_does_not_have_goes_out_once(
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("minutes_to_midnight", [6, 4])
-def test_the_last_minutes_of_the_day(
+def test_lost_rows_are_not_duplicated_around_midnight(
     ledger_url: str, make_bench: Callable[..., Bench], minutes_to_midnight: int
 ) -> None:
     """A gateway that forgets its request ids at midnight gets no repeat that might arrive after it."""
@@ -154,7 +154,7 @@ def test_the_last_minutes_of_the_day(
 
 
 @pytest.mark.in_turn
-def test_rows_in_doubt_are_not_repeated_when_midnight_comes_during_a_chunk(
+def test_rows_in_doubt_are_not_repeated_when_midnight_passes_within_a_chunk(
     sqlite_url: str, make_bench: Callable[..., Bench]
 ) -> None:
     """Customer care goes one by one: midnight may pass between two rows of a chunk; the rest then stays in doubt."""
@@ -178,7 +178,7 @@ def test_rows_in_doubt_are_not_repeated_when_midnight_comes_during_a_chunk(
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("threads", [1, 8])
-def test_money_ends_half_way_at_a_gateway_that_burns_refused_ids(
+def test_top_up_completes_run_at_gateway_that_burns_refused_ids(
     ledger_url: str, make_bench: Callable[..., Bench], threads: int
 ) -> None:
     """103 for a part of the rows, whose ids the gateway then remembers: after a top-up they go out under new ones."""
@@ -199,7 +199,7 @@ def test_money_ends_half_way_at_a_gateway_that_burns_refused_ids(
 
 
 @pytest.mark.in_turn
-def test_a_124_that_follows_a_refusal_proves_nothing(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_code_124_after_a_refusal_does_not_prove_acceptance(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     """In doubt, then refused and burnt, then 124: nobody got it, and only the sent data can say so."""
     bench = make_bench(ledger_url, people(50), EmulatorConfig(refused_burns_request_id=True))
     bench.lose_every_call(taken=False)
@@ -216,7 +216,7 @@ def test_a_124_that_follows_a_refusal_proves_nothing(ledger_url: str, make_bench
 @pytest.mark.in_turn
 @pytest.mark.parametrize("refusal", ["799", "789", "110", "124", "199", "103", "160", "555"])
 @pytest.mark.parametrize("channel", [ZNS, ADVERTISING])
-def test_a_refusal_that_follows_a_lost_answer_settles_nothing(
+def test_refusal_after_lost_response_does_not_settle_rows(
     sqlite_url: str, make_bench: Callable[..., Bench], refusal: str, channel: str
 ) -> None:
     """The first attempt was taken and its answer lost, the repeat is refused as a whole: no row may go out anew."""
@@ -240,7 +240,7 @@ def test_a_refusal_that_follows_a_lost_answer_settles_nothing(
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("refusal", ["799", "790", "102", "160", "99", "555"])
-def test_a_row_refused_after_a_lost_answer_is_not_sent_anew(
+def test_row_refused_after_lost_response_is_not_resent(
     sqlite_url: str, make_bench: Callable[..., Bench], refusal: str
 ) -> None:
     """The first attempt was taken, and the repeat refuses its rows one by one: they must not get a second message."""
@@ -258,7 +258,7 @@ def test_a_row_refused_after_a_lost_answer_is_not_sent_anew(
 
 
 @pytest.mark.in_turn(every=3)
-def test_rejected_rows_stay_rejected(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_rejected_rows_stay_rejected_on_rerun(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     """99 and 108 are about the row: settled for good, told by code, and never tried again."""
     bench = make_bench(ledger_url, people(60))
     bench.gateway.faults.add(
@@ -274,9 +274,7 @@ def test_rejected_rows_stay_rejected(ledger_url: str, make_bench: Callable[..., 
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_row_that_breaks_the_template_does_not_stop_the_others(
-    sqlite_url: str, make_bench: Callable[..., Bench]
-) -> None:
+def test_template_violation_rejects_only_its_own_row(sqlite_url: str, make_bench: Callable[..., Bench]) -> None:
     """790 for one row among accepted ones is about that row: the run goes on, and every row ends up settled."""
     bench = make_bench(sqlite_url, people(300))
     bench.recipients[10] = replace(bench.recipients[10], template_params=("x" * 40, "B", "C", "15/05/2024"))
@@ -289,7 +287,7 @@ def test_a_row_that_breaks_the_template_does_not_stop_the_others(
 @pytest.mark.parametrize(
     ("refusal", "name"), [("101", "AuthenticationError"), ("140", "AddressNotAllowedError"), ("103", "BalanceError")]
 )
-def test_a_refused_account_is_not_hammered(
+def test_account_refusal_stops_all_threads_and_rerun_completes(
     ledger_url: str, make_bench: Callable[..., Bench], refusal: str, name: str
 ) -> None:
     """Eight threads stop at the first refusal of the account; once it is repaired, the same call completes."""
@@ -307,7 +305,9 @@ def test_a_refused_account_is_not_hammered(
 
 
 @pytest.mark.in_turn
-def test_a_gateway_that_is_down_stops_the_run(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_unreachable_gateway_stops_the_run_with_no_rows_in_doubt(
+    ledger_url: str, make_bench: Callable[..., Bench]
+) -> None:
     """Nobody listens: a few chunks are tried and none is in doubt; when it is back, the same call completes."""
     bench = make_bench(ledger_url, people(1000))
     bench.chunk_size, bench.attempts = 20, 1
@@ -322,7 +322,7 @@ def test_a_gateway_that_is_down_stops_the_run(ledger_url: str, make_bench: Calla
 
 
 @pytest.mark.in_turn
-def test_a_gateway_that_answers_nothing_stops_the_run(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_lost_responses_stop_the_run_after_a_few_chunks(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     """Every answer is lost: only a few chunks are put in doubt."""
     bench = make_bench(ledger_url, people(1000))
     bench.chunk_size = 20

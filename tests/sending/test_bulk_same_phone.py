@@ -31,7 +31,9 @@ def _doubled(count: int) -> list[Recipient]:
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("taken", [True, False])
-def test_a_phone_that_is_kept_twice(ledger_url: str, make_bench: Callable[..., Bench], taken: bool) -> None:
+def test_two_rows_of_one_phone_get_two_messages_in_separate_calls(
+    ledger_url: str, make_bench: Callable[..., Bench], taken: bool
+) -> None:
     """Two rows for one phone make two messages, never two in one call, also after a loss."""
     bench = make_bench(ledger_url, _doubled(300))
     bench.chunk_size = 40
@@ -53,7 +55,7 @@ def test_a_phone_that_is_kept_twice(ledger_url: str, make_bench: Callable[..., B
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("echo", ["exact", "upper"])
-def test_the_message_of_an_accepted_row_proves_nothing_of_another_row(
+def test_accepted_message_does_not_settle_another_row_of_the_phone(
     sqlite_url: str, make_bench: Callable[..., Bench], echo: str
 ) -> None:
     """The first row of each phone was taken, the second never arrived; ids may be listed in capitals."""
@@ -71,7 +73,7 @@ def test_the_message_of_an_accepted_row_proves_nothing_of_another_row(
 
 
 @pytest.mark.in_turn(every=3)
-def test_reconcile_gives_a_message_to_the_row_that_has_it(sqlite_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_reconcile_matches_a_message_to_the_accepted_row(sqlite_url: str, make_bench: Callable[..., Bench]) -> None:
     """Of two rows of a phone one is known to be taken: the one message found is its own, not that of the other."""
     bench = make_bench(sqlite_url, _doubled(30))
     first = [one for one in bench.recipients if "#" not in one.row_key]
@@ -112,9 +114,7 @@ def test_reconcile_does_not_guess_between_two_rows_of_a_phone(
 
 
 @pytest.mark.in_turn(every=3)
-def test_reconcile_concludes_nothing_about_a_row_that_went_out_meanwhile(
-    sqlite_url: str, make_bench: Callable[..., Bench]
-) -> None:
+def test_reconcile_ignores_rows_sent_while_it_reads(sqlite_url: str, make_bench: Callable[..., Bench]) -> None:
     """While the sent data is read, a run sends the rows and loses the answers: they must not become "not sent"."""
     bench = make_bench(sqlite_url, people(50))
     bench.lose_every_call(taken=False)
@@ -150,7 +150,9 @@ def _batches(bench: Bench) -> Callable[[], list[tuple[str, int]]]:
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("seed", range(4))
-def test_advertising_repeats_a_batch_whole(ledger_url: str, make_bench: Callable[..., Bench], seed: int) -> None:
+def test_lost_advertising_batches_are_repeated_unchanged(
+    ledger_url: str, make_bench: Callable[..., Bench], seed: int
+) -> None:
     """Lost batches go out again with the same numbers under the same id, the evened-out last two among them."""
     bench = make_bench(ledger_url, people(650), EmulatorConfig(seed=seed))
     bench.chunk_size = 80
@@ -190,7 +192,7 @@ def test_advertising_with_a_changed_source_resends_nothing_in_doubt(
     assert bench.books.summary(bench.run_key).unknown == 0
 
 
-def test_reconcile_does_not_look_for_advertising(sqlite_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_reconcile_of_advertising_is_rejected(sqlite_url: str, make_bench: Callable[..., Bench]) -> None:
     """Advertising carries no campaign: an error says so, and no row changes."""
     bench = make_bench(sqlite_url, people(60))
     bench.gateway.faults.add(ADVERTISING, drop_after())
@@ -201,7 +203,9 @@ def test_reconcile_does_not_look_for_advertising(sqlite_url: str, make_bench: Ca
 
 
 @pytest.mark.in_turn
-def test_customer_care_goes_one_by_one(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_customer_care_rows_are_sent_one_by_one_with_their_own_text(
+    ledger_url: str, make_bench: Callable[..., Bench]
+) -> None:
     """Each row is a request of its own, with its own text; lost ones are repeated under their own id."""
     bench = make_bench(
         ledger_url,

@@ -77,7 +77,7 @@ def _warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_call_goes_on_soon_behind_a_worker_that_finishes_soon(
+def test_call_resumes_soon_after_another_worker_finishes(
     ledger_url: str, make_bench: Callable[..., Bench], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Two workers, and a lease of two minutes: the second is done a moment after the first, not a lease later."""
@@ -103,7 +103,7 @@ def test_a_call_goes_on_soon_behind_a_worker_that_finishes_soon(
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("moment", [AFTER_CLAIM, BEFORE_SETTLE])
-def test_a_call_behind_a_worker_that_died_takes_its_rows_over_when_the_lease_ends(
+def test_rows_of_a_dead_worker_are_taken_over_when_the_lease_ends(
     ledger_url: str, make_bench: Callable[..., Bench], caplog: pytest.LogCaptureFixture, moment: str
 ) -> None:
     """Killed inside its lease, and the same run key again at once: everybody once, the run complete, one line told."""
@@ -117,7 +117,7 @@ def test_a_call_behind_a_worker_that_died_takes_its_rows_over_when_the_lease_end
     bench.check_complete()
 
 
-def test_the_look_is_at_the_end_of_the_lease_and_not_a_lease_later(
+def test_call_waits_only_for_the_remaining_lease(
     ledger_url: str, make_bench: Callable[..., Bench], patch_sleep: Callable[[Naps], None]
 ) -> None:
     """Most of the lease of a dead worker is over when the call comes: only the rest of it is waited for."""
@@ -135,7 +135,7 @@ def test_the_look_is_at_the_end_of_the_lease_and_not_a_lease_later(
 
 
 @pytest.mark.in_turn
-def test_waiting_for_a_worker_that_lives_takes_two_leases_at_most(
+def test_waiting_for_a_live_worker_is_limited_to_two_leases(
     ledger_url: str, make_bench: Callable[..., Bench], patch_sleep: Callable[[Naps], None]
 ) -> None:
     """A worker that keeps its rows: the call reads three times, waits for two leases in all and leaves them alone."""
@@ -156,7 +156,7 @@ def test_waiting_for_a_worker_that_lives_takes_two_leases_at_most(
     assert len(bench.look()) == 20
 
 
-def test_rows_that_are_taken_anew_are_waited_for_within_the_same_bound(
+def test_reclaimed_rows_are_waited_for_with_growing_intervals(
     ledger_url: str, make_bench: Callable[..., Bench], patch_sleep: Callable[[Naps], None]
 ) -> None:
     """Free at each look and taken again before each of four readings: the fifth gets them, none is sent twice."""
@@ -178,7 +178,7 @@ def test_rows_that_are_taken_anew_are_waited_for_within_the_same_bound(
 
 
 @pytest.mark.in_turn(every=3)
-def test_rows_that_are_always_taken_anew_end_at_the_bound(
+def test_waiting_for_repeatedly_reclaimed_rows_is_bounded(
     sqlite_url: str, make_bench: Callable[..., Bench], patch_sleep: Callable[[Naps], None]
 ) -> None:
     """Waiting and reading end, whatever the others do."""
@@ -198,7 +198,7 @@ def test_rows_that_are_always_taken_anew_end_at_the_bound(
     assert len(readings) <= 8
 
 
-def test_rows_without_an_answer_are_tried_three_times_however_long_others_take(
+def test_lost_rows_are_tried_three_times_while_waiting_for_others(
     sqlite_url: str, make_bench: Callable[..., Bench], patch_sleep: Callable[[Naps], None]
 ) -> None:
     """Waiting for another worker's rows is no reason to repeat one's own more often."""
@@ -221,7 +221,7 @@ def test_rows_without_an_answer_are_tried_three_times_however_long_others_take(
     assert len(bench.look()) == 20
 
 
-def test_a_ledger_that_does_not_answer_a_look_is_asked_again(
+def test_ledger_outage_while_waiting_is_retried(
     sqlite_url: str, make_bench: Callable[..., Bench], patch_sleep: Callable[[Naps], None]
 ) -> None:
     """Nothing is at stake while a call waits: a database that is back by the next look ends nothing."""
@@ -244,7 +244,7 @@ def test_a_ledger_that_does_not_answer_a_look_is_asked_again(
     bench.check_complete()
 
 
-def test_only_claims_of_the_moment_are_waited_for(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_only_unexpired_claims_of_the_run_are_live(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     """What is claimed later, what is settled and what a dead worker left is not alive; another run's never counts."""
     bench = make_bench(ledger_url, people(50))
     bench.lease_seconds = 60
@@ -267,7 +267,7 @@ def test_only_claims_of_the_moment_are_waited_for(ledger_url: str, make_bench: C
     assert not is_alive(ledger.now())
 
 
-def test_the_look_reads_open_rows_only(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_live_claims_query_uses_the_open_rows_index(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     """Both databases find the claims of a large run by the index of open rows."""
     bench = make_bench(ledger_url, people(10))
     bench.send()

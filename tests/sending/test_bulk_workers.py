@@ -28,7 +28,9 @@ from esms_connectors.sending.channels import ZnsChannel
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("channel", ["zns", "customer_care", "advertising"])
-def test_two_processes_race_on_one_run_key(ledger_url: str, make_bench: Callable[..., Bench], channel: str) -> None:
+def test_two_racing_processes_send_each_row_once(
+    ledger_url: str, make_bench: Callable[..., Bench], channel: str
+) -> None:
     """Two senders with the same rows at the same time send each row once, end well, and leave nothing open."""
     bench = make_bench(ledger_url, people(320 if channel == "customer_care" else 1000))
     if channel != "advertising":
@@ -44,7 +46,7 @@ def test_two_processes_race_on_one_run_key(ledger_url: str, make_bench: Callable
     bench.check_complete()
 
 
-def test_the_first_use_of_a_ledger_by_several_processes(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_concurrent_first_use_of_a_ledger_succeeds(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     """Four senders that find no tables all end well: one makes the tables, the others find them."""
     bench = make_bench(ledger_url, people(200))
     told = [sender.result for sender in [bench.start(threads=2) for _ in range(4)]]
@@ -52,7 +54,9 @@ def test_the_first_use_of_a_ledger_by_several_processes(ledger_url: str, make_be
     bench.check_complete()
 
 
-def test_processes_with_overlapping_recipients(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_processes_with_overlapping_recipients_send_each_row_once(
+    ledger_url: str, make_bench: Callable[..., Bench]
+) -> None:
     """Lists that overlap, cut elsewhere and in another order, give each recipient one message."""
     bench = make_bench(ledger_url, people(900))
     bench.server.latency_seconds = 0.01
@@ -63,7 +67,7 @@ def test_processes_with_overlapping_recipients(ledger_url: str, make_bench: Call
     bench.check_complete()
 
 
-def test_workers_with_rows_of_their_own_do_not_wait_for_each_other(
+def test_workers_with_disjoint_rows_do_not_wait_for_each_other(
     ledger_url: str, make_bench: Callable[..., Bench]
 ) -> None:
     """Parts of one run are sent at the same time by two calls: the one that is done first is done."""
@@ -89,7 +93,7 @@ def test_workers_with_rows_of_their_own_do_not_wait_for_each_other(
     bench.check_complete()
 
 
-def test_open_rows_of_a_worker_that_may_be_dead_are_warned_of(
+def test_open_rows_claimed_by_another_worker_give_one_warning(
     ledger_url: str, make_bench: Callable[..., Bench], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Until its lease ends nobody can tell: the call did all of its own, and does not let that look like the run."""
@@ -104,7 +108,7 @@ def test_open_rows_of_a_worker_that_may_be_dead_are_warned_of(
     assert ["50 open rows belong to another worker" in one.getMessage() for one in caplog.records].count(True) == 1
 
 
-def test_rows_that_a_dead_worker_left_are_told_by_whoever_comes_next(
+def test_expired_claims_outside_the_list_are_reported_as_incomplete(
     ledger_url: str, make_bench: Callable[..., Bench]
 ) -> None:
     """Their lease is over and nobody was given them: the run is not complete, and says whose they are."""
@@ -122,7 +126,9 @@ def test_rows_that_a_dead_worker_left_are_told_by_whoever_comes_next(
         )
 
 
-def test_threads_with_overlapping_recipients(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_threads_with_overlapping_recipients_send_each_row_once(
+    ledger_url: str, make_bench: Callable[..., Bench]
+) -> None:
     """The same in one process: several calls at once share a ledger, none sends a row of another again."""
     bench = make_bench(ledger_url, people(600))
     ledger, client = bench.ledger(), bench.client()
@@ -144,7 +150,9 @@ def test_threads_with_overlapping_recipients(ledger_url: str, make_bench: Callab
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("moment", [AFTER_CLAIM, BEFORE_SETTLE])
-def test_a_worker_frozen_past_its_lease(ledger_url: str, make_bench: Callable[..., Bench], moment: str) -> None:
+def test_worker_frozen_past_its_lease_causes_no_duplicates(
+    ledger_url: str, make_bench: Callable[..., Bench], moment: str
+) -> None:
     """A worker is stopped; another takes over what it had; the first wakes up, and nobody gets a second message."""
     bench = make_bench(ledger_url, people(500))
     bench.block(97)
@@ -163,7 +171,7 @@ def test_a_worker_frozen_past_its_lease(ledger_url: str, make_bench: Callable[..
     bench.check_complete()
 
 
-def test_a_worker_that_slept_does_not_send_on_its_old_claim(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_suspended_worker_does_not_send_on_an_expired_claim(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     """Frozen between claim and send for longer than the lease: the claim is given back, nothing is sent on it."""
     bench = make_bench(ledger_url, people(100))
     frozen = bench.start(threads=1, chunk_size=100, moment=AFTER_CLAIM, nth=1, signal=int(signal.SIGSTOP))
@@ -180,7 +188,7 @@ def test_a_worker_that_slept_does_not_send_on_its_old_claim(ledger_url: str, mak
 
 
 @pytest.mark.in_turn(every=3)
-def test_ctrl_c_leaves_a_ledger_that_resumes(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_run_interrupted_by_sigint_can_be_resumed(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     """SIGINT ends the call soon, with nothing claimed by then, and the same call again sends the rest."""
     bench = make_bench(ledger_url, people(1000))
     bench.server.latency_seconds = 0.02
@@ -199,7 +207,7 @@ def test_ctrl_c_leaves_a_ledger_that_resumes(ledger_url: str, make_bench: Callab
 
 
 @pytest.mark.in_turn(every=3)
-def test_sigterm_is_a_crash_like_any_other(sqlite_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_run_killed_by_sigterm_can_be_resumed(sqlite_url: str, make_bench: Callable[..., Bench]) -> None:
     """An orchestrator that ends the task loses nothing and doubles nothing."""
     bench = make_bench(sqlite_url, people(1000))
     bench.server.latency_seconds = 0.02
@@ -212,7 +220,7 @@ def test_sigterm_is_a_crash_like_any_other(sqlite_url: str, make_bench: Callable
     bench.check_complete()
 
 
-def test_a_locked_sqlite_file_is_waited_for(sqlite_url: str, make_bench: Callable[..., Bench], tmp_path: Path) -> None:
+def test_run_waits_for_a_locked_sqlite_file(sqlite_url: str, make_bench: Callable[..., Bench], tmp_path: Path) -> None:
     """Another writer holds the file for a while: the run waits for it and completes."""
     bench = make_bench(sqlite_url, people(200))
     bench.send(bench.recipients[:100])
@@ -230,7 +238,7 @@ def test_a_locked_sqlite_file_is_waited_for(sqlite_url: str, make_bench: Callabl
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("moment", [AFTER_CLAIM, BEFORE_SETTLE])
-def test_a_lost_connection_to_postgresql(
+def test_run_resumes_after_lost_postgresql_connection(
     postgres: PostgresServer, make_bench: Callable[..., Bench], moment: str
 ) -> None:
     """The database ends all connections in the middle: an error without phone numbers, and the same call completes."""
@@ -268,9 +276,7 @@ class _CutOnce:
 
 
 @pytest.mark.in_turn
-def test_settling_renewing_and_claiming_never_block_each_other_out(
-    ledger_url: str, make_bench: Callable[..., Bench]
-) -> None:
+def test_concurrent_settle_renew_and_claim_do_not_deadlock(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     """Threads that settle, renew, claim and reconcile the same rows in any order all get through."""
     bench = make_bench(ledger_url)
     ledger = bench.ledger()
@@ -310,7 +316,7 @@ def test_settling_renewing_and_claiming_never_block_each_other_out(
     assert not failures
 
 
-def test_the_two_databases_are_two(new_ledger_url: Callable[[str], str]) -> None:
+def test_suite_runs_on_sqlite_and_postgresql(new_ledger_url: Callable[[str], str]) -> None:
     """The tests run against SQLite and PostgreSQL, not twice against one of them."""
     assert new_ledger_url(SQLITE).startswith("sqlite:")
     assert new_ledger_url(POSTGRESQL).startswith("postgresql:")

@@ -29,12 +29,12 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
         yield opened
 
 
-def test_what_sends_or_charges_has_a_channel() -> None:
+def test_all_functions_with_side_effects_have_a_channel() -> None:
     """And what only reads goes around the ledger."""
     assert set(_CHANNELS) == {name for name, endpoint in ENDPOINTS.items() if endpoint.effect is not Effect.READ}
 
 
-def test_the_same_call_again_is_not_made(client: EsmsClient, gateway: Emulator, ledger: Ledger) -> None:
+def test_repeated_call_returns_the_recorded_result(client: EsmsClient, gateway: Emulator, ledger: Ledger) -> None:
     """Its answer is what the ledger keeps of it; a call to somebody else, or of another key, is another call."""
     first = call_once(client, "send_customer_care_sms", SMS, ledger=ledger, run_key="r")
     again = call_once(client, "send_customer_care_sms", SMS, ledger=ledger, run_key="r")
@@ -47,7 +47,9 @@ def test_the_same_call_again_is_not_made(client: EsmsClient, gateway: Emulator, 
     assert gateway.message_count == 3
 
 
-def test_a_key_in_another_spelling_names_the_same_call(client: EsmsClient, gateway: Emulator, ledger: Ledger) -> None:
+def test_call_keys_are_normalised_and_blank_ones_rejected(
+    client: EsmsClient, gateway: Emulator, ledger: Ledger
+) -> None:
     """Of a call and of one SMS, as of the rows of a list; what is no key is refused, not taken for none."""
     for key in ("17", " 17", "17.0", '="17"'):
         call_once(client, "send_customer_care_sms", SMS, ledger=ledger, run_key="calls", call_key=key)
@@ -61,7 +63,7 @@ def test_a_key_in_another_spelling_names_the_same_call(client: EsmsClient, gatew
             SmsMessage(PHONE, "Xin chao", DEMO_BRANDNAME, key=key)
 
 
-def test_another_text_to_the_same_person_is_told(client: EsmsClient, gateway: Emulator, ledger: Ledger) -> None:
+def test_changed_text_to_the_same_phone_is_rejected(client: EsmsClient, gateway: Emulator, ledger: Ledger) -> None:
     """Not sent as a second message."""
     call_once(client, "send_customer_care_sms", SMS, ledger=ledger, run_key="r")
     with pytest.raises(InvalidRequestError, match="call_key"):
@@ -69,7 +71,9 @@ def test_another_text_to_the_same_person_is_told(client: EsmsClient, gateway: Em
     assert gateway.message_count == 1
 
 
-def test_a_lost_answer_is_settled_under_the_same_id(client: EsmsClient, gateway: Emulator, ledger: Ledger) -> None:
+def test_lost_response_is_settled_under_the_same_request_id(
+    client: EsmsClient, gateway: Emulator, ledger: Ledger
+) -> None:
     """On the next try, where the function's request ids hold a second message back."""
     gateway.faults.add("send_customer_care_sms", drop_after())
     with pytest.raises(BulkIncompleteError) as caught:
@@ -82,7 +86,7 @@ def test_a_lost_answer_is_settled_under_the_same_id(client: EsmsClient, gateway:
 
 
 @pytest.mark.parametrize("fault", [drop_after, drop_before])
-def test_without_a_sure_request_id_a_lost_answer_stays_unknown(
+def test_lost_response_without_reliable_request_id_stays_in_doubt(
     client: EsmsClient, gateway: Emulator, ledger: Ledger, fault: object
 ) -> None:
     """However often it is tried."""
@@ -93,7 +97,9 @@ def test_without_a_sure_request_id_a_lost_answer_stays_unknown(
     assert gateway.call_count("send_customer_care_sms_xml") == 1
 
 
-def test_a_refusal_names_the_code(client: EsmsClient, gateway: Emulator, ledger: Ledger) -> None:
+def test_refusal_error_names_the_code_and_call_can_be_retried(
+    client: EsmsClient, gateway: Emulator, ledger: Ledger
+) -> None:
     """And what is put right goes out under the same run key."""
     gateway.faults.add("send_customer_care_sms", code("103"), next_calls=1)
     with pytest.raises(BulkIncompleteError, match="103"):
@@ -103,7 +109,7 @@ def test_a_refusal_names_the_code(client: EsmsClient, gateway: Emulator, ledger:
     assert gateway.message_count == 1
 
 
-def test_reading_needs_no_ledger_and_sending_does(client: EsmsClient, gateway: Emulator) -> None:
+def test_ledger_is_required_for_sending_but_not_for_reading(client: EsmsClient, gateway: Emulator) -> None:
     """Nothing is called without one."""
     told = call_once(client, "get_balance", {}, ledger=None, run_key="r")
     assert float(told["balance_vnd"]) > 0
@@ -112,7 +118,9 @@ def test_reading_needs_no_ledger_and_sending_does(client: EsmsClient, gateway: E
     assert gateway.message_count == 0
 
 
-def test_a_bulk_call_is_one_call(client: EsmsClient, gateway: Emulator, ledger: Ledger) -> None:
+def test_repeated_bulk_call_is_sent_once_and_masks_phones(
+    client: EsmsClient, gateway: Emulator, ledger: Ledger
+) -> None:
     """Its rows get request ids of their own, and no phone stands in the answer in full."""
     values = ["Nguyễn Văn A", "Bảo trì xe", "BT-1", "15/05/2024"]
     rows = [{"phone": PHONE, "template_params": values}, {"phone": "0912345678", "template_params": values}]

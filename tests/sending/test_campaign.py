@@ -45,7 +45,7 @@ def campaign(client: EsmsClient, tmp_path: Path) -> Iterator[Callable[..., Campa
         yield make
 
 
-def test_plan_then_send_then_nothing_is_left(campaign: Callable[..., Campaign], gateway: Emulator) -> None:
+def test_plan_and_send_complete_and_rerun_sends_nothing(campaign: Callable[..., Campaign], gateway: Emulator) -> None:
     """The plan sends nothing; sending twice is the resume; the summary is counts."""
     one = campaign(people(700), price_vnd=300)
     plan = one.plan()
@@ -70,7 +70,7 @@ def test_plan_then_send_then_nothing_is_left(campaign: Callable[..., Campaign], 
         (SendState.CLAIMED, True),
     ],
 )
-def test_a_time_that_is_over_is_a_mistake_only_where_nothing_went_out(
+def test_past_send_time_is_rejected_unless_the_run_has_begun(
     tmp_path: Path, state: SendState | None, begun: bool
 ) -> None:
     """Of a run that has begun the rest is sent at once, whatever became of what went out; five minutes are no past."""
@@ -95,7 +95,7 @@ def test_a_time_that_is_over_is_a_mistake_only_where_nothing_went_out(
             time_to_send(now.naive(), ledger, "march")
 
 
-def test_a_share_that_is_out_of_reach_sends_nothing(campaign: Callable[..., Campaign], gateway: Emulator) -> None:
+def test_unreachable_at_least_share_sends_nothing(campaign: Callable[..., Campaign], gateway: Emulator) -> None:
     """One of ten rows cannot be sent: at_least 1 is refused before the first message, 0.9 is kept."""
     rows = [*people(9), {**people(1)[0], "phone": "0283812345"}]
     strict = campaign(rows)
@@ -106,7 +106,7 @@ def test_a_share_that_is_out_of_reach_sends_nothing(campaign: Callable[..., Camp
     assert lenient.send(lenient.plan()).run.accepted == 9
 
 
-def test_rows_that_come_or_go_after_the_plan_are_noticed(
+def test_rows_changed_after_the_plan_prevent_sending(
     campaign: Callable[..., Campaign], gateway: Emulator, tmp_path: Path
 ) -> None:
     """What is sent must be what was planned: nothing is, and a new plan is right."""
@@ -121,7 +121,7 @@ def test_rows_that_come_or_go_after_the_plan_are_noticed(
     assert one.send(one.plan()).run.accepted == 6
 
 
-def test_rows_that_come_while_it_is_sent_are_noticed(campaign: Callable[..., Campaign], tmp_path: Path) -> None:
+def test_rows_added_between_check_and_send_raise_an_error(campaign: Callable[..., Campaign], tmp_path: Path) -> None:
     """Between the reading that checks and the one that sends: nobody is told twice, and the call fails."""
     path = tmp_path / "people.jsonl"
     path.write_text("\n".join(map(json.dumps, people(5))), encoding="utf-8")
@@ -143,7 +143,7 @@ def test_rows_that_come_while_it_is_sent_are_noticed(campaign: Callable[..., Cam
         ({"run_key": "april"}, "run_key is 'april' and was 'march'"),
     ],
 )
-def test_a_plan_is_binding(
+def test_send_rejects_input_that_differs_from_the_plan(
     campaign: Callable[..., Campaign], gateway: Emulator, change: dict[str, Any], words: str, as_json: bool
 ) -> None:
     """What was approved is sent, in whatever order it is read; anything else is refused before the first message."""
@@ -161,7 +161,7 @@ def test_a_plan_is_binding(
     assert set(gateway.deliveries_by_phone().values()) == {1}
 
 
-def test_a_plan_of_another_template(client: EsmsClient, tmp_path: Path) -> None:
+def test_plan_with_another_brandname_and_invalid_plan_are_rejected(client: EsmsClient, tmp_path: Path) -> None:
     """It names what changed; and what is not a plan is none."""
     with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
         channel = CareSmsChannel(client, "Chào {name}", DEMO_BRANDNAME)
@@ -176,7 +176,7 @@ def test_a_plan_of_another_template(client: EsmsClient, tmp_path: Path) -> None:
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize(("bad", "at_least", "accepted"), [(99, 0.98, 0), (2, 0.98, 98), (3, 0.98, 0), (99, None, 1)])
-def test_at_least_is_of_all_rows(
+def test_at_least_share_counts_invalid_rows(
     campaign: Callable[..., Campaign], gateway: Emulator, bad: int, at_least: float | None, accepted: int
 ) -> None:
     """Rows that our check refuses count like those that the gateway refuses, and the result has them always."""
@@ -194,7 +194,7 @@ def test_at_least_is_of_all_rows(
     assert gateway.message_count == accepted
 
 
-def test_rows_that_the_gateway_refuses_count_with_those_that_cannot_be_sent(
+def test_at_least_share_counts_invalid_and_gateway_rejected_rows(
     campaign: Callable[..., Campaign], gateway: Emulator
 ) -> None:
     """One of each kind of ten: 0.8 is kept, 0.9 is not; rows of other lists under the run key do not help."""
@@ -208,7 +208,7 @@ def test_rows_that_the_gateway_refuses_count_with_those_that_cannot_be_sent(
         campaign(rows, at_least=0.9).send()
 
 
-def test_a_result_keeps_this_call_and_the_run_apart(campaign: Callable[..., Campaign]) -> None:
+def test_result_separates_this_call_from_the_run_total(campaign: Callable[..., Campaign]) -> None:
     """In the line as in the JSON; a list that was sent before says that nothing left now."""
     first = campaign(people(40)).send()
     assert str(first) == "40 accepted"
@@ -223,7 +223,7 @@ def test_a_result_keeps_this_call_and_the_run_apart(campaign: Callable[..., Camp
 
 
 @pytest.mark.in_turn
-def test_a_gateway_that_is_down_is_worth_another_try(campaign: Callable[..., Campaign], gateway: Emulator) -> None:
+def test_unreachable_gateway_gives_retryable_error(campaign: Callable[..., Campaign], gateway: Emulator) -> None:
     """The run stops itself, and says that waiting may help."""
     gateway.faults.add("send_zns_bulk", refuse_before(), next_calls=400)
     one = campaign(people(500), chunk_size=25)
@@ -235,7 +235,7 @@ def test_a_gateway_that_is_down_is_worth_another_try(campaign: Callable[..., Cam
     assert one.send(one.plan()).run.accepted == 500
 
 
-def test_what_can_be_read_only_once_is_refused(campaign: Callable[..., Campaign]) -> None:
+def test_iterator_source_and_invalid_at_least_are_rejected(campaign: Callable[..., Campaign]) -> None:
     """It would be empty when it is sent."""
     with pytest.raises(InvalidRequestError, match="iterator"):
         campaign(iter(people(3)))
@@ -245,7 +245,9 @@ def test_what_can_be_read_only_once_is_refused(campaign: Callable[..., Campaign]
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("at_least", [1.0, 0.0, None])
-def test_a_list_without_rows(campaign: Callable[..., Campaign], gateway: Emulator, at_least: float | None) -> None:
+def test_empty_list_is_an_error_unless_on_empty_is_skip(
+    campaign: Callable[..., Campaign], gateway: Emulator, at_least: float | None
+) -> None:
     """More often a mistake than a wish, so an error; nothing to do where the caller says so. `at_least` has no say."""
     empty = campaign([], at_least=at_least)
     with pytest.raises(InvalidRequestError, match="it is empty"):
@@ -258,7 +260,9 @@ def test_a_list_without_rows(campaign: Callable[..., Campaign], gateway: Emulato
 
 
 @pytest.mark.parametrize("at_least", [1.0, 0.0, None])
-def test_a_run_without_rows(client: EsmsClient, tmp_path: Path, at_least: float | None) -> None:
+def test_empty_send_bulk_is_an_error_unless_on_empty_is_skip(
+    client: EsmsClient, tmp_path: Path, at_least: float | None
+) -> None:
     """The same rule one floor below, for rows that were checked elsewhere and for texts."""
 
     def zns(ledger: Ledger, **more: Any) -> RunResult:
@@ -278,14 +282,14 @@ def test_a_run_without_rows(client: EsmsClient, tmp_path: Path, at_least: float 
                 send(ledger, on_empty="green")
 
 
-def test_rows_that_none_can_be_sent_are_no_empty_list(campaign: Callable[..., Campaign]) -> None:
+def test_list_of_only_invalid_rows_is_not_treated_as_empty(campaign: Callable[..., Campaign]) -> None:
     """Somebody was to be told."""
     bad = campaign([{**people(1)[0], "phone": "0283812345"}], on_empty="skip", at_least=0.0)
     with pytest.raises(InvalidRequestError, match="landline"):
         bad.send(bad.plan())
 
 
-def test_what_comes_in_after_an_empty_plan_waits(
+def test_rows_added_after_an_empty_plan_require_a_new_plan(
     campaign: Callable[..., Campaign], gateway: Emulator, tmp_path: Path
 ) -> None:
     """Nothing is sent that was not checked."""
@@ -315,7 +319,7 @@ def changed(rows: list[dict[str, str]], **changes: dict[str, str]) -> list[dict[
     ],
 )
 @pytest.mark.parametrize("new_first", [False, True])
-def test_a_changed_row_is_counted_by_the_plan(
+def test_changed_rows_are_reported_as_conflicts_by_the_plan(
     campaign: Callable[..., Campaign], gateway: Emulator, tmp_path: Path, change: dict[str, str], words: str,
     new_first: bool,
 ) -> None:  # fmt: skip
@@ -346,7 +350,9 @@ def test_a_changed_row_is_counted_by_the_plan(
     assert gateway.message_count == 8
 
 
-def test_only_changed_rows(campaign: Callable[..., Campaign], gateway: Emulator) -> None:
+def test_list_of_only_changed_rows_sends_nothing_when_skipped(
+    campaign: Callable[..., Campaign], gateway: Emulator
+) -> None:
     """Skipped, there is nothing left to do."""
     first = campaign(people(3))
     first.send(first.plan())
@@ -356,7 +362,7 @@ def test_only_changed_rows(campaign: Callable[..., Campaign], gateway: Emulator)
 
 
 @pytest.mark.parametrize("change", [{"columns": Columns("phone", COLUMNS.params, key_column="code")}])
-def test_a_run_key_of_another_campaign_is_told_by_the_plan(
+def test_plan_rejects_a_run_key_used_with_another_key_column(
     campaign: Callable[..., Campaign], change: dict[str, Any]
 ) -> None:
     """What the send would refuse the plan refuses."""

@@ -29,7 +29,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 @pytest.mark.parametrize("kind", SAMPLES)
-def test_each_row_gets_one_message_and_again_is_the_resume(
+def test_rows_are_sent_once_and_rerun_sends_only_new_rows(
     client: EsmsClient, gateway: Emulator, ledger: Ledger, kind: str
 ) -> None:
     """The plan sends nothing, a run sends to each, a longer list under the same key to the new row only."""
@@ -45,7 +45,7 @@ def test_each_row_gets_one_message_and_again_is_the_resume(
 
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in SAMPLES for name in CHANNELS[kind].identity])
-def test_an_id_with_a_blank_at_its_end_is_told_when_the_channel_is_made(
+def test_identifier_with_trailing_blank_is_rejected_at_channel_creation(
     client: EsmsClient, kind: str, name: str
 ) -> None:
     """Before the list is read; and what a run key stands for holds the id."""
@@ -56,7 +56,7 @@ def test_an_id_with_a_blank_at_its_end_is_told_when_the_channel_is_made(
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("kind", SINGLE)
-def test_an_answer_that_is_lost_never_means_twice(
+def test_lost_response_never_causes_a_duplicate(
     client: EsmsClient, gateway: Emulator, ledger: Ledger, kind: str
 ) -> None:
     """Where ids are documented the repeat is held back; elsewhere the row stays in doubt, and no call is made again."""
@@ -76,7 +76,9 @@ def test_an_answer_that_is_lost_never_means_twice(
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("kind", SAMPLES)
-def test_what_a_look_up_may_conclude(client: EsmsClient, ledger: Ledger, kind: str) -> None:
+def test_reconcile_supports_only_channels_listed_with_their_campaign(
+    client: EsmsClient, ledger: Ledger, kind: str
+) -> None:
     """Only of messages that come back with their campaign."""
     sample_campaign(kind, client, ledger).send()
     if SAMPLES[kind].listed:
@@ -88,7 +90,7 @@ def test_what_a_look_up_may_conclude(client: EsmsClient, ledger: Ledger, kind: s
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("kind", SAMPLES)
-def test_a_run_of_any_channel_can_be_waited_for(
+def test_delivery_of_any_channel_can_be_polled(
     client: EsmsClient, gateway: Emulator, ledger: Ledger, kind: str
 ) -> None:
     """By campaign where there is one, else by id."""
@@ -111,7 +113,7 @@ def test_a_run_of_any_channel_can_be_waited_for(
         ("viber", {"options": {"button_url": "https://x.vn"}}, "button_label"),
     ],
 )
-def test_a_mistake_is_told_before_the_first_message(
+def test_invalid_options_are_rejected_before_sending(
     client: EsmsClient, gateway: Emulator, ledger: Ledger, kind: str, changes: dict[str, Any], words: str
 ) -> None:
     """One line, and nothing was sent."""
@@ -120,7 +122,7 @@ def test_a_mistake_is_told_before_the_first_message(
     assert gateway.message_count == 0
 
 
-def test_what_cannot_be_scheduled_says_so(client: EsmsClient) -> None:
+def test_send_at_is_rejected_by_channels_without_scheduling(client: EsmsClient) -> None:
     """A time that the gateway would not be told must not be taken."""
     import pendulum
 
@@ -129,14 +131,14 @@ def test_what_cannot_be_scheduled_says_so(client: EsmsClient) -> None:
             make_channel(kind, client, {**SAMPLES[kind].options, "send_at": pendulum.now().add(hours=1)})
 
 
-def test_there_is_no_such_channel(client: EsmsClient) -> None:
+def test_unknown_channel_name_gives_a_suggestion(client: EsmsClient) -> None:
     """With the one that was meant."""
     with pytest.raises(InvalidRequestError, match=r"no channel 'zns-jorney' \(did you mean zns-journey\?\)"):
         make_channel("zns-jorney", client, {})
 
 
 @pytest.mark.parametrize(("cell", "reason"), [("", "is empty"), (4.5e18, "is float"), ("9" * 65, "longer than 64")])
-def test_a_zalo_user_id_that_is_none_is_a_reject(
+def test_invalid_zalo_user_id_is_rejected_with_its_reason(
     client: EsmsClient, ledger: Ledger, make_campaign: Callable[..., Campaign], cell: object, reason: str
 ) -> None:
     """As a bad phone is."""

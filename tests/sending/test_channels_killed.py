@@ -26,7 +26,7 @@ def has_ids(kind: str) -> bool:
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize(("kind", "database"), [(kind, DATABASES[n % 2]) for n, kind in enumerate(SINGLE)])
-def test_killed_and_started_again(
+def test_killed_run_is_resumed_without_duplicates(
     kind: str, database: str, new_ledger_url: Callable[[str], str], make_bench: Callable[..., Bench]
 ) -> None:
     """

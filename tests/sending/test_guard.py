@@ -44,14 +44,16 @@ def at(hour: int, minute: int = 0, second: int = 0, day: int = 15) -> pendulum.D
         (at(0), False, at(7)),
     ],
 )
-def test_hours_of_advertising(moment: pendulum.DateTime, is_open: bool, next_open: pendulum.DateTime) -> None:
+def test_advertising_hours_are_evaluated_in_vietnam_time(
+    moment: pendulum.DateTime, is_open: bool, next_open: pendulum.DateTime
+) -> None:
     """From the first second of 7 to the last before 22, in Vietnam, wherever the time comes from."""
     hours = GuardSettings().open_hours(MessageClass.ADVERTISING)
     for told in (moment, moment.in_timezone("UTC"), moment.in_timezone("America/New_York")):
         assert (hours.contain(told), hours.next_open(told)) == (is_open, next_open)
 
 
-def test_rescheduled_calls_are_spread() -> None:
+def test_rescheduled_calls_are_spread_over_the_first_hour() -> None:
     """Not all at seven: a minute each, and no later than the hours go."""
     hours = GuardSettings().open_hours(MessageClass.ADVERTISING)
     times = [hours.spread(at(23), number, 60) for number in range(61)]
@@ -64,7 +66,7 @@ def _advertise(bench: Bench, moment: pendulum.DateTime, **rules: Any) -> Any:
 
 
 @pytest.mark.parametrize("moment", [at(7, 0, 5, day=16), at(21, 59, 40)])
-def test_advertising_within_its_hours_is_sent(
+def test_advertising_is_sent_at_the_edges_of_its_hours(
     make_bench: Callable[..., Bench], sqlite_url: str, moment: pendulum.DateTime
 ) -> None:
     """The edges belong to it."""
@@ -75,7 +77,7 @@ def test_advertising_within_its_hours_is_sent(
 @pytest.mark.in_turn
 @pytest.mark.parametrize("moment", [at(22, 0, 1), at(23, 59, 50), at(6, 30, day=16)])
 @pytest.mark.parametrize("policy", list(HoursPolicy))
-def test_advertising_outside_its_hours(
+def test_advertising_outside_its_hours_follows_the_policy(
     make_bench: Callable[..., Bench], sqlite_url: str, moment: pendulum.DateTime, policy: HoursPolicy
 ) -> None:
     """Refused, sent for the next opening, put off, or sent, as the policy says."""
@@ -101,7 +103,7 @@ def test_advertising_outside_its_hours(
         assert at(7, day=16).int_timestamp * 1000 <= one < at(8, day=16).int_timestamp * 1000
 
 
-def test_a_run_that_crosses_the_end_of_the_hours(make_bench: Callable[..., Bench], ledger_url: str) -> None:
+def test_run_crossing_the_end_of_hours_resumes_next_morning(make_bench: Callable[..., Bench], ledger_url: str) -> None:
     """The rest waits for the morning, also what was claimed already; then everybody gets it, once."""
     bench = make_bench(ledger_url, people(90))
     bench.chunk_size = 30
@@ -122,7 +124,9 @@ def test_a_run_that_crosses_the_end_of_the_hours(make_bench: Callable[..., Bench
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("every", [False, True])
-def test_a_stop_is_seen_at_the_next_chunk(make_bench: Callable[..., Bench], ledger_url: str, every: bool) -> None:
+def test_stop_mark_takes_effect_at_the_next_chunk(
+    make_bench: Callable[..., Bench], ledger_url: str, every: bool
+) -> None:
     """Whoever sets it, wherever: what is under way is settled, nothing more is claimed, and a resume completes."""
     bench = make_bench(ledger_url, people(500))
     bench.chunk_size, bench.threads = 50, 1
@@ -153,7 +157,9 @@ def test_a_stop_is_seen_at_the_next_chunk(make_bench: Callable[..., Bench], ledg
     bench.check_complete()
 
 
-def test_a_stop_of_one_run_is_no_stop_of_others(make_bench: Callable[..., Bench], sqlite_url: str) -> None:
+def test_stop_mark_affects_only_its_run_and_requires_a_reason(
+    make_bench: Callable[..., Bench], sqlite_url: str
+) -> None:
     """By its key alone; a reason is asked for."""
     bench = make_bench(sqlite_url, people(40))
     bench.books.guard.stops.mark_run("another-run", reason="x", who="Lan")
@@ -167,7 +173,7 @@ def test_a_stop_of_one_run_is_no_stop_of_others(make_bench: Callable[..., Bench]
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("secret", [None, "a secret of this ledger"])
-def test_a_phone_that_is_suppressed_while_a_run_goes(
+def test_phone_suppressed_during_a_run_is_skipped(
     make_bench: Callable[..., Bench], ledger_url: str, secret: str | None
 ) -> None:
     """Its row is skipped, by the next chunk; the run is complete, and says why."""
@@ -189,9 +195,7 @@ def test_a_phone_that_is_suppressed_while_a_run_goes(
     assert (row["state"], row["code"]) == ("rejected", "rule:suppression")
 
 
-def test_advertising_leaves_suppressed_phones_out_of_its_calls(
-    make_bench: Callable[..., Bench], ledger_url: str
-) -> None:
+def test_advertising_excludes_suppressed_phones(make_bench: Callable[..., Bench], ledger_url: str) -> None:
     """Calls are made of those who are left; a lost answer is repeated with the same rows, and nobody gets it twice."""
     bench = make_bench(ledger_url, people(65))
     bench.chunk_size = 30
@@ -202,7 +206,7 @@ def test_advertising_leaves_suppressed_phones_out_of_its_calls(
     assert not {*out} & {*bench.gateway.deliveries_by_phone()}
 
 
-def test_a_suppression_list_of_another_secret_stops_before_anything(
+def test_suppression_list_hashed_with_another_secret_prevents_sending(
     make_bench: Callable[..., Bench], sqlite_url: str
 ) -> None:
     """Nobody on it would be found."""
@@ -213,7 +217,9 @@ def test_a_suppression_list_of_another_secret_stops_before_anything(
     assert bench.gateway.call_count(ADVERTISING) == 0
 
 
-def test_an_entry_that_is_over_counts_no_more(make_bench: Callable[..., Bench], sqlite_url: str) -> None:
+def test_expired_suppression_entry_is_ignored_and_past_expiry_rejected(
+    make_bench: Callable[..., Bench], sqlite_url: str
+) -> None:
     """Expiry is a time, and an expiry in the past is a mistake."""
     bench = make_bench(sqlite_url, people(1))
     suppression = bench.books.guard.suppression
@@ -230,7 +236,7 @@ def test_an_entry_that_is_over_counts_no_more(make_bench: Callable[..., Bench], 
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_cap_counts_over_runs_and_workers(make_bench: Callable[..., Bench], ledger_url: str) -> None:
+def test_frequency_cap_holds_across_concurrent_runs(make_bench: Callable[..., Bench], ledger_url: str) -> None:
     """Five runs at once for the same people: three messages each, and the rest are skipped."""
     bench = make_bench(ledger_url, people(60) * 3)
     rules = GuardSettings().changed({"transaction_cap": 3})
@@ -256,7 +262,7 @@ def test_a_cap_counts_over_runs_and_workers(make_bench: Callable[..., Bench], le
 
 
 @pytest.mark.in_turn(every=3)
-def test_two_workers_at_the_edge_of_a_budget(make_bench: Callable[..., Bench], ledger_url: str) -> None:
+def test_budget_is_not_exceeded_by_concurrent_workers(make_bench: Callable[..., Bench], ledger_url: str) -> None:
     """Never over, whoever is quicker; raised, the same call completes, and a resume costs nothing twice."""
     bench = make_bench(ledger_url, people(400))
     bench.block(100)
@@ -284,7 +290,7 @@ def test_two_workers_at_the_edge_of_a_budget(make_bench: Callable[..., Bench], l
     assert bench.books.guard.spend.of_month(bench.now()) == 300 * (400 - len(bench.blocked))
 
 
-def test_a_budget_without_a_price_is_refused(make_bench: Callable[..., Bench], sqlite_url: str) -> None:
+def test_budget_without_a_price_is_rejected(make_bench: Callable[..., Bench], sqlite_url: str) -> None:
     """Nobody could say what it costs."""
     bench = make_bench(sqlite_url, people(3))
     with pytest.raises(InvalidRequestError, match="price"):
@@ -297,7 +303,7 @@ def test_a_budget_without_a_price_is_refused(make_bench: Callable[..., Bench], s
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("moment", [BEFORE_CLAIM, AFTER_CLAIM])
-def test_a_worker_that_is_killed_after_it_skipped(
+def test_skipped_rows_stay_skipped_after_the_worker_is_killed(
     make_bench: Callable[..., Bench], ledger_url: str, moment: str
 ) -> None:
     """Skipping is settling: the next worker finds it so, and everybody else gets one message."""
@@ -315,7 +321,7 @@ def test_a_worker_that_is_killed_after_it_skipped(
     assert set(bench.gateway.deliveries_by_phone().values()) == {1}
 
 
-def test_a_ledger_from_before_the_guard_gets_its_tables(tmp_path: Path) -> None:
+def test_guard_tables_are_added_to_an_older_ledger(tmp_path: Path) -> None:
     """On the next opening, without a new version."""
     with Ledger.open(tmp_path / "ledger.sqlite") as old, old._engine.begin() as connection:
         for name in ("suppressed", "contacts", "spent", "stops", "overrides"):
@@ -341,7 +347,9 @@ def test_a_ledger_from_before_the_guard_gets_its_tables(tmp_path: Path) -> None:
         ("[QC] Tu choi: TC " + "a" * 800, ["segments"]),
     ],
 )
-def test_texts_of_advertising(make_bench: Callable[..., Bench], sqlite_url: str, text: str, rules: list[str]) -> None:
+def test_advertising_text_rules_report_violations_in_two_languages(
+    make_bench: Callable[..., Bench], sqlite_url: str, text: str, rules: list[str]
+) -> None:
     """A label first, how to refuse, and no more segments than allowed; each said with its source, in two languages."""
     channel = AdvertisingChannel(make_bench(sqlite_url).client(), text, "Brand")
     described = channel.text_of(people(1)[0])
@@ -350,7 +358,9 @@ def test_texts_of_advertising(make_bench: Callable[..., Bench], sqlite_url: str,
     assert all(" / " in str(one) for one in found)
 
 
-def test_settings_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_guard_settings_file_is_loaded_and_its_errors_are_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A file that is named decides, and says so; a slip in it is told with its name."""
     file = tmp_path / "esms.toml"
     file.write_text('[guard]\nadvertising_hours = "defer"\nadvertising_cap = "any"\nmax_cost_month_vnd = 5000000\n')

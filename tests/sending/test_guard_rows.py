@@ -92,7 +92,7 @@ def both(case: Case, phones: list[str]) -> list[str]:
         (both, {"suppression": 3, "frequency": 33}),
     ],
 )
-def test_plan_and_run_leave_the_same_rows_out(
+def test_plan_and_run_skip_the_same_rows(
     make_bench: Callable[..., Bench],
     ledger_url: str,
     kind: str,
@@ -117,7 +117,7 @@ def test_plan_and_run_leave_the_same_rows_out(
 
 
 @pytest.mark.in_turn
-def test_rows_in_doubt_stay_so_in_plan_and_run(make_bench: Callable[..., Bench], ledger_url: str) -> None:
+def test_rules_do_not_settle_rows_in_doubt(make_bench: Callable[..., Bench], ledger_url: str) -> None:
     """Their first attempt may have arrived, so a rule that holds them back does not settle them."""
     bench = make_bench(ledger_url, people(40))
     bench.attempts = 1
@@ -145,7 +145,7 @@ def test_rows_in_doubt_stay_so_in_plan_and_run(make_bench: Callable[..., Bench],
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_run_that_is_put_off_counts_for_when_it_arrives(make_bench: Callable[..., Bench], ledger_url: str) -> None:
+def test_cap_window_uses_the_scheduled_arrival_time(make_bench: Callable[..., Bench], ledger_url: str) -> None:
     """At 23:00 for the next morning: what arrived yesterday at noon is too long ago, what arrives then is not."""
     bench = make_bench(ledger_url, people(60))
     case = Case(bench, "advertising", advertising_cap=1, cap_hours=12, hours="reschedule")
@@ -162,7 +162,7 @@ def test_a_run_that_is_put_off_counts_for_when_it_arrives(make_bench: Callable[.
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_never_claimed_counts_for_nothing(make_bench: Callable[..., Bench], ledger_url: str, kind: str) -> None:
+def test_unclaimed_rows_do_not_count_towards_caps(make_bench: Callable[..., Bench], ledger_url: str, kind: str) -> None:
     """A run that its budget stops before its first call keeps nobody from another one."""
     bench = make_bench(ledger_url, people(60))
     case = Case(bench, kind, **{f"{kind}_cap": 1})
@@ -176,7 +176,9 @@ def test_what_is_never_claimed_counts_for_nothing(make_bench: Callable[..., Benc
 
 
 @pytest.mark.in_turn
-def test_a_refused_message_counts_and_costs_nothing(make_bench: Callable[..., Bench], ledger_url: str) -> None:
+def test_refused_message_does_not_count_towards_cap_or_budget(
+    make_bench: Callable[..., Bench], ledger_url: str
+) -> None:
     """Neither for the cap nor for the budget, from the moment at which it is known to be refused."""
     bench = make_bench(ledger_url, people(40))
     bench.block(2)
@@ -191,7 +193,7 @@ def test_a_refused_message_counts_and_costs_nothing(make_bench: Callable[..., Be
 
 
 @pytest.mark.in_turn
-def test_what_fits_into_a_budget_is_sent(make_bench: Callable[..., Bench], ledger_url: str) -> None:
+def test_calls_within_the_budget_are_completed(make_bench: Callable[..., Bench], ledger_url: str) -> None:
     """The call that would exceed it is not begun; those beside it, which are paid for, are sent to their end."""
     bench = make_bench(ledger_url, people(200))
     bench.lease_seconds = 3600.0  # on a slow machine claims are not lost to time, which would leave rows unsent too
@@ -202,9 +204,7 @@ def test_what_fits_into_a_budget_is_sent(make_bench: Callable[..., Bench], ledge
     assert bench.books.guard.spend.of_run("now") == 300 * 140
 
 
-def test_who_interrupts_a_run_that_its_budget_has_stopped_ends_it(
-    make_bench: Callable[..., Bench], ledger_url: str
-) -> None:
+def test_interrupt_ends_a_run_already_stopped_by_its_budget(make_bench: Callable[..., Bench], ledger_url: str) -> None:
     """Another stop ends the calls that are paid for as well."""
     bench = make_bench(ledger_url, people(100))
     bench.lease_seconds = 3600.0
@@ -224,7 +224,7 @@ def test_who_interrupts_a_run_that_its_budget_has_stopped_ends_it(
     assert bench.books.summary("now").accepted == bench.gateway.call_count(CARE)
 
 
-def test_what_never_left_costs_nothing_and_is_asked_about_again(
+def test_not_sent_rows_are_refunded_and_checked_against_the_budget_again(
     make_bench: Callable[..., Bench], ledger_url: str
 ) -> None:
     """A budget that is smaller by the next call is kept by it too; what is in doubt stays charged."""
@@ -240,7 +240,7 @@ def test_what_never_left_costs_nothing_and_is_asked_about_again(
     assert ledger.guard.spend.of_run("run") == 600
 
 
-def test_what_a_look_up_shows_never_left_costs_nothing(make_bench: Callable[..., Bench], ledger_url: str) -> None:
+def test_rows_reconciled_as_not_sent_are_refunded(make_bench: Callable[..., Bench], ledger_url: str) -> None:
     """What was found at the gateway stays spent, and so does what is still in doubt."""
     ledger = make_bench(ledger_url, people(1)).books
     rules = rules_of(3, cap=None, most_run=300, most_month=300)
@@ -251,7 +251,7 @@ def test_what_a_look_up_shows_never_left_costs_nothing(make_bench: Callable[...,
     assert (ledger.guard.spend.of_run("run"), ledger.guard.spend.of_month(NOON)) == (200, 200)
 
 
-def test_a_message_that_a_person_sends_again_costs_again(make_bench: Callable[..., Bench], ledger_url: str) -> None:
+def test_released_row_is_charged_again_on_resend(make_bench: Callable[..., Bench], ledger_url: str) -> None:
     """What the first one cost stays spent."""
     bench = make_bench(ledger_url, people(3))
     case = Case(bench, "care", max_cost_vnd=300 * 4)
@@ -270,7 +270,7 @@ def test_a_message_that_a_person_sends_again_costs_again(make_bench: Callable[..
 
 
 @pytest.mark.in_turn
-def test_rules_need_no_transaction_of_their_own(make_bench: Callable[..., Bench], ledger_url: str) -> None:
+def test_guard_rules_add_no_extra_transactions(make_bench: Callable[..., Bench], ledger_url: str) -> None:
     """With a list, a cap and a budget a run commits as often as without: once for a claim, once for its answers."""
     bench = make_bench(ledger_url, people(300))
     commits = {}
@@ -291,7 +291,7 @@ def test_rules_need_no_transaction_of_their_own(make_bench: Callable[..., Bench]
     assert commits["with"] <= commits["without"]
 
 
-def test_what_a_claim_asks_is_found_by_an_index(make_bench: Callable[..., Bench], sqlite_url: str) -> None:
+def test_cap_and_phone_queries_use_an_index(make_bench: Callable[..., Bench], sqlite_url: str) -> None:
     """The cap, and everything about a person: never by reading all rows."""
     ledger = make_bench(sqlite_url, people(1)).books
     asked: list[tuple[str, Any]] = []
@@ -320,7 +320,7 @@ def rules_of(count: int, **more: Any) -> RowRules:
     return replace(RowRules(NOON, NOON, message_class="care", cap=2, costs=[100] * count), **more)
 
 
-def test_a_claim_beyond_the_budget_leaves_nothing_behind(make_bench: Callable[..., Bench], ledger_url: str) -> None:
+def test_claim_over_budget_is_rolled_back(make_bench: Callable[..., Bench], ledger_url: str) -> None:
     """No row, no charge, nobody skipped; a part that fits is claimed."""
     ledger = make_bench(ledger_url, people(1)).books
     ledger.guard.suppression.add(["0900000001"], reason="refused")
@@ -340,7 +340,7 @@ def test_a_claim_beyond_the_budget_leaves_nothing_behind(make_bench: Callable[..
 
 
 @pytest.mark.in_turn
-def test_many_workers_at_the_same_phones_and_budget(make_bench: Callable[..., Bench], ledger_url: str) -> None:
+def test_concurrent_claims_never_exceed_cap_or_budget(make_bench: Callable[..., Bench], ledger_url: str) -> None:
     """Runs that claim, settle and refuse the same people in any order: no deadlock, never over cap or budget."""
     bench = make_bench(ledger_url, people(1))
     limit, failures, without_rules = 100 * 150, [], set()
@@ -387,7 +387,7 @@ def test_many_workers_at_the_same_phones_and_budget(make_bench: Callable[..., Be
 
 
 @pytest.mark.in_turn
-def test_a_ledger_of_the_second_version_keeps_its_counts(make_bench: Callable[..., Bench], ledger_url: str) -> None:
+def test_version_2_ledger_is_migrated_with_its_counts(make_bench: Callable[..., Bench], ledger_url: str) -> None:
     """What counted for caps and was charged in tables of its own stands with the rows, and counts once."""
     bench = make_bench(ledger_url, people(40))
     case = Case(bench, "care", care_cap=1, max_cost_vnd=300 * 40)

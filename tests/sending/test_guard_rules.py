@@ -57,7 +57,7 @@ EDGES = (
 @pytest.mark.parametrize(("moment", "is_open", "opens"), EDGES, ids=[edge[0].format("HH:mm:ss") for edge in EDGES])
 @pytest.mark.parametrize("policy", ["refuse", "reschedule", "defer", "allow"])
 @pytest.mark.parametrize("channel", CHANNELS)
-def test_the_edges_of_the_hours(
+def test_hours_policy_at_the_edges_uses_the_gateway_clock(
     make_bench: Callable[..., Bench],
     sqlite_url: str,
     channel: str,
@@ -96,7 +96,7 @@ def test_the_edges_of_the_hours(
 
 
 @pytest.mark.in_turn
-def test_rescheduled_calls_do_not_all_leave_at_the_opening(make_bench: Callable[..., Bench], sqlite_url: str) -> None:
+def test_rescheduled_calls_of_partial_runs_are_spread(make_bench: Callable[..., Bench], sqlite_url: str) -> None:
     """Spread over the hour, the parts of a run too, each of which counts its calls from nothing; and the same again."""
     bench = make_bench(sqlite_url, people(120))
     bench.run_key = "evening"  # minutes are drawn by it
@@ -109,9 +109,7 @@ def test_rescheduled_calls_do_not_all_leave_at_the_opening(make_bench: Callable[
     assert max(minutes.count(minute) for minute in set(minutes)) <= 40
 
 
-def test_without_a_date_of_the_gateway_a_whole_hour_around_must_be_open(
-    make_bench: Callable[..., Bench], sqlite_url: str
-) -> None:
+def test_missing_date_header_requires_an_hour_of_margin(make_bench: Callable[..., Bench], sqlite_url: str) -> None:
     """This machine's clock is not relied upon any further."""
     bench = make_bench(sqlite_url, people(30))
     bench.gateway.quirks.date_header = "missing"
@@ -126,7 +124,7 @@ def test_without_a_date_of_the_gateway_a_whole_hour_around_must_be_open(
 
 
 @pytest.mark.in_turn(every=3)
-def test_pace_is_of_the_run_whoever_sends(
+def test_pace_limit_is_shared_by_all_calls_of_a_run(
     make_bench: Callable[..., Bench], ledger_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two calls, one after the other and as parts: no minute has more than its share, and nobody is left out."""
@@ -145,7 +143,7 @@ def test_pace_is_of_the_run_whoever_sends(
     assert 36 * 15 - 2 <= (bench.now() - began).total_seconds() <= 41 * 15
 
 
-def test_who_waits_for_its_turn_sees_a_stop(
+def test_stop_mark_is_noticed_while_waiting_for_the_pace(
     make_bench: Callable[..., Bench], sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Hours may pass until then."""
@@ -174,7 +172,7 @@ def _time_flies(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("channel", CHANNELS)
-def test_the_rest_follows_when_the_first_have_arrived(
+def test_passed_canary_releases_the_remaining_rows(
     make_bench: Callable[..., Bench], ledger_url: str, channel: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The rest is sent after the states of the first are final, and what was passed is asked once."""
@@ -189,7 +187,7 @@ def test_the_rest_follows_when_the_first_have_arrived(
     assert CHANNELS[channel](bench, guard=CAUTIOUS).accepted == 90
 
 
-def test_the_rest_stays_where_too_few_arrive(
+def test_failed_canary_stops_the_run_until_overridden(
     make_bench: Callable[..., Bench], ledger_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Said with the numbers; again looks again and sends no more, and an override on record lets the rest go."""
@@ -210,7 +208,7 @@ def test_the_rest_stays_where_too_few_arrive(
     assert (one["rule"], one["who"], one["reason"]) == ("canary", "Lan", "known numbers")
 
 
-def test_a_worker_that_is_killed_while_it_waits_for_its_canary(
+def test_canary_wait_is_resumed_after_the_worker_is_killed(
     make_bench: Callable[..., Bench], ledger_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next one waits for the same messages, and sends them to nobody again."""
@@ -235,7 +233,7 @@ def test_a_worker_that_is_killed_while_it_waits_for_its_canary(
 # --- balance, overrides, single messages -----------------------------------------------------------------------------
 
 
-def test_overrides_need_a_rule_and_a_reason() -> None:
+def test_overrides_require_a_known_rule_and_a_reason() -> None:
     """A stop is none of them: whoever may lift it resumes."""
     rules = GuardSettings()
     for given, reason, said in (
@@ -249,7 +247,7 @@ def test_overrides_need_a_rule_and_a_reason() -> None:
     assert not rules.overriding(["suppression"], who="Lan", reason="x").suppression
 
 
-def test_a_single_message_keeps_the_rules(make_bench: Callable[..., Bench], sqlite_url: str) -> None:
+def test_single_message_is_subject_to_the_guard_rules(make_bench: Callable[..., Bench], sqlite_url: str) -> None:
     """A text without a label, one that is too long, and an hour that is not open: nothing is sent."""
     bench = make_bench(sqlite_url, people(30))
     phones = [one.phone for one in bench.recipients]
@@ -273,7 +271,7 @@ def test_a_single_message_keeps_the_rules(make_bench: Callable[..., Bench], sqli
     assert send(good).result.accepted == 30
 
 
-def test_a_month_is_of_all_runs(make_bench: Callable[..., Bench], ledger_url: str) -> None:
+def test_monthly_budget_is_shared_by_all_runs(make_bench: Callable[..., Bench], ledger_url: str) -> None:
     """The second run stops where the first has left nothing; the next month has its own."""
     bench = make_bench(ledger_url, people(60))
     rules = GuardSettings().changed({"max_cost_month_vnd": 300 * 40})
@@ -287,7 +285,7 @@ def test_a_month_is_of_all_runs(make_bench: Callable[..., Bench], ledger_url: st
 
 
 @pytest.mark.in_turn(every=3)
-def test_two_accounts_do_not_stop_each_other(make_bench: Callable[..., Bench], sqlite_url: str) -> None:
+def test_account_stop_mark_does_not_affect_another_account(make_bench: Callable[..., Bench], sqlite_url: str) -> None:
     """A mark is of the account that was refused; a look that finds it right again lifts it."""
     bench = make_bench(sqlite_url, people(20))
     bench.gateway.set_balance(0)
@@ -304,7 +302,9 @@ def test_two_accounts_do_not_stop_each_other(make_bench: Callable[..., Bench], s
     assert bench.send(threads=1).accepted == 20
 
 
-def test_killed_between_skip_and_settle(make_bench: Callable[..., Bench], ledger_url: str) -> None:
+def test_run_killed_between_skip_and_settle_resumes_without_duplicates(
+    make_bench: Callable[..., Bench], ledger_url: str
+) -> None:
     """Of one call: some rows are left out and settled so, the others were sent, and no answer was kept."""
     bench = make_bench(ledger_url, people(40))
     out = [one.phone for one in bench.recipients[:4]]

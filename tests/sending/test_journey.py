@@ -37,7 +37,7 @@ def chain(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
         yield make
 
 
-def test_who_is_delivered_to_gets_nothing_more(chain: Callable[..., Chain]) -> None:
+def test_delivered_recipients_get_no_fallback(chain: Callable[..., Chain]) -> None:
     """And the run ends as soon as everybody is, not at the deadline."""
     world = chain()
     result = world.run()
@@ -47,7 +47,7 @@ def test_who_is_delivered_to_gets_nothing_more(chain: Callable[..., Chain]) -> N
     assert (world.now() - world.ledger().runs()[0][1]).total_seconds() < minutes(5)
 
 
-def test_refused_failed_and_undelivered_get_the_sms_once(chain: Callable[..., Chain]) -> None:
+def test_refused_failed_and_undelivered_rows_get_one_fallback_sms(chain: Callable[..., Chain]) -> None:
     """With the reason of each; who was delivered to does not; all of it in the result."""
     world = chain()
     world.gateway.block_phone(world.phone(0))
@@ -73,7 +73,7 @@ def test_refused_failed_and_undelivered_get_the_sms_once(chain: Callable[..., Ch
 
 
 @pytest.mark.in_turn(every=3)
-def test_messages_of_one_call_may_share_an_id(chain: Callable[..., Chain]) -> None:
+def test_messages_sharing_an_id_are_matched_by_phone(chain: Callable[..., Chain]) -> None:
     """Each person is known by id and phone: one who failed hands nobody else on, one who has it keeps nobody back."""
     world = chain()
     journey = world.journey()
@@ -91,7 +91,7 @@ def test_messages_of_one_call_may_share_an_id(chain: Callable[..., Chain]) -> No
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize(("first", "then"), [(25, 24), (24, 25)])
 @pytest.mark.parametrize(("status", "gets"), [((5, 1), [ZNS]), ((7, 2), [ZNS, SMS]), ((5, 0), [ZNS, SMS])])
-def test_a_second_try_under_the_id_of_the_first_counts_too(
+def test_status_of_a_second_message_under_the_same_id_determines_the_fallback(
     chain: Callable[..., Chain], first: int, then: int, status: tuple[int, int], gets: list[str]
 ) -> None:
     """Whoever has the message by either of the two is delivered to; while one is under way there is time."""
@@ -113,7 +113,7 @@ def test_a_second_try_under_the_id_of_the_first_counts_too(
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_late_delivery_is_counted(chain: Callable[..., Chain]) -> None:
+def test_delivery_after_the_fallback_is_counted_as_late(chain: Callable[..., Chain]) -> None:
     """Delivered after the fallback was sent: nothing is undone, and the report says so."""
     world = chain()
     journey = world.journey()
@@ -129,7 +129,7 @@ def test_a_late_delivery_is_counted(chain: Callable[..., Chain]) -> None:
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("kinds", [("zns", "viber", "sms"), ("sms", "fixed-number", "call")])
-def test_a_chain_of_three_steps(chain: Callable[..., Chain], kinds: tuple[str, ...]) -> None:
+def test_three_step_chain_honours_each_deadline(chain: Callable[..., Chain], kinds: tuple[str, ...]) -> None:
     """Each step has a deadline of its own."""
     world = chain(NEVER, kinds=kinds, afters=("15m", "10m"), people=2)
     world.run()
@@ -141,7 +141,7 @@ def test_a_chain_of_three_steps(chain: Callable[..., Chain], kinds: tuple[str, .
 
 
 @pytest.mark.in_turn
-def test_the_first_deadline_behind_a_scheduled_time(chain: Callable[..., Chain]) -> None:
+def test_first_deadline_counts_from_the_scheduled_time(chain: Callable[..., Chain]) -> None:
     """It counts from the time of sending, not from that of the call."""
     world = chain(NEVER, people=1)
     journey = world.journey(options={"send_at": world.now().add(hours=2)})
@@ -152,7 +152,7 @@ def test_the_first_deadline_behind_a_scheduled_time(chain: Callable[..., Chain])
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("taken", [True, False])
-def test_a_row_in_doubt_is_not_a_row_that_failed(chain: Callable[..., Chain], taken: bool) -> None:
+def test_row_in_doubt_does_not_trigger_the_fallback(chain: Callable[..., Chain], taken: bool) -> None:
     """
     A lost answer at the deadline: where the message was taken, it counts by its delivery; where it was not, the person
     is told by the first step once the sent data shows that it has none. Never by the deadline alone.
@@ -179,7 +179,7 @@ def test_a_row_in_doubt_is_not_a_row_that_failed(chain: Callable[..., Chain], ta
 @pytest.mark.parametrize(
     ("kind", "operation", "waited"), [("zns", ZNS, minutes(71)), ("call", "make_call_from_template", minutes(11))]
 )
-def test_doubt_is_waited_for_as_long_as_something_may_end_it(
+def test_rows_in_doubt_are_awaited_only_while_a_lookup_can_settle_them(
     chain: Callable[..., Chain], kind: str, operation: str, waited: float
 ) -> None:
     """Until the look-up behind the attempt, whatever the deadline; not for what nothing lists."""
@@ -195,7 +195,7 @@ def test_doubt_is_waited_for_as_long_as_something_may_end_it(
 
 
 @pytest.mark.in_turn
-def test_what_the_gateway_does_not_show_is_nobodys_failure(chain: Callable[..., Chain]) -> None:
+def test_unlisted_messages_do_not_trigger_the_fallback(chain: Callable[..., Chain]) -> None:
     """A message that is accepted and listed nowhere: delivered or not, nobody knows, so nothing follows."""
     world = chain(AT_ONCE, people=2)
     journey = world.journey()
@@ -210,7 +210,7 @@ def test_what_the_gateway_does_not_show_is_nobodys_failure(chain: Callable[..., 
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_step_that_is_stopped_goes_on_later(chain: Callable[..., Chain]) -> None:
+def test_stopped_fallback_step_resumes_later(chain: Callable[..., Chain]) -> None:
     """No money for the SMS: the same call sends the rest after the top-up, and whoever was reached since gets none."""
     world = chain(people=3)
     journey = world.journey()
@@ -227,7 +227,7 @@ def test_a_step_that_is_stopped_goes_on_later(chain: Callable[..., Chain]) -> No
     assert result.people == {"delivered": 1, "sent": 2}
 
 
-def test_two_workers_send_each_step_once(chain: Callable[..., Chain]) -> None:
+def test_two_workers_in_one_process_send_each_step_once(chain: Callable[..., Chain]) -> None:
     """Both look, both find the same people due."""
     world = chain(NEVER)
     one, two = world.journey(), world.journey()
@@ -248,7 +248,7 @@ def undelivered_at(ledger_url: str, stack: ExitStack, **more: Any) -> tuple[Chai
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_campaign_that_is_stopped_sends_no_further_step(ledger_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stopped_campaign_sends_no_further_steps(ledger_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the name that people know it by, which is that of its first step."""
     with ExitStack() as stack:
         world, journey = undelivered_at(ledger_url, stack)
@@ -264,7 +264,7 @@ def test_a_campaign_that_is_stopped_sends_no_further_step(ledger_url: str, monke
 
 
 @pytest.mark.in_turn(every=3)
-def test_the_budget_is_of_all_steps_together(ledger_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_budget_is_shared_by_all_steps(ledger_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Four ZNS at 300 VND are 1 200; the SMS behind them would each be 790."""
     with ExitStack() as stack:
         world, journey = undelivered_at(
@@ -282,7 +282,7 @@ def test_the_budget_is_of_all_steps_together(ledger_url: str, monkeypatch: pytes
         ]
 
 
-def test_who_is_delivered_to_between_decision_and_sending_gets_nothing(chain: Callable[..., Chain]) -> None:
+def test_delivery_before_the_fallback_is_sent_cancels_it(chain: Callable[..., Chain]) -> None:
     """A decision that was not acted upon is forgotten."""
     world = chain(NEVER, people=1)
     journey = world.journey()
@@ -302,7 +302,9 @@ def test_who_is_delivered_to_between_decision_and_sending_gets_nothing(chain: Ca
         (("multi-channel", "sms"), "nothing can follow"),
     ],
 )
-def test_what_cannot_be_a_step(chain: Callable[..., Chain], kinds: tuple[str, ...], words: str) -> None:
+def test_invalid_step_combinations_are_rejected(
+    chain: Callable[..., Chain], kinds: tuple[str, ...], words: str
+) -> None:
     """It is told when the chain is made."""
     world = chain(kinds=(kinds[0], "sms"))
     journey = world.journey
@@ -316,7 +318,7 @@ def test_what_cannot_be_a_step(chain: Callable[..., Chain], kinds: tuple[str, ..
         journey()
 
 
-def test_a_run_that_is_a_step_of_another_chain_is_no_step_of_this_one(chain: Callable[..., Chain]) -> None:
+def test_run_key_of_another_chains_step_is_rejected(chain: Callable[..., Chain]) -> None:
     """Its people would count as sent to; one line says whose it is."""
     world = chain(kinds=("sms", "sms", "sms"), afters=("15m", "15m"))
     world.journey().start()
@@ -327,14 +329,14 @@ def test_a_run_that_is_a_step_of_another_chain_is_no_step_of_this_one(chain: Cal
 
 
 @pytest.mark.parametrize("after", ["15", "", "soon", "-5m", 0, True, "8d", "0s"])
-def test_a_span_that_is_none(chain: Callable[..., Chain], after: Any) -> None:
+def test_invalid_step_delay_is_rejected(chain: Callable[..., Chain], after: Any) -> None:
     """One line, before anything is sent."""
     world = chain(afters=(after,))
     with pytest.raises(InvalidRequestError, match="after"):
         world.journey()
 
 
-def test_a_mistake_in_the_last_step_is_told_before_the_first_message(chain: Callable[..., Chain]) -> None:
+def test_unknown_placeholder_in_the_last_step_is_rejected_before_sending(chain: Callable[..., Chain]) -> None:
     """A placeholder that is no column."""
     world = chain()
     journey = world.journey()
@@ -345,7 +347,7 @@ def test_a_mistake_in_the_last_step_is_told_before_the_first_message(chain: Call
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_later_text_of_too_many_segments_is_refused_before_the_first_message(chain: Callable[..., Chain]) -> None:
+def test_overlong_text_of_a_later_step_is_refused_before_sending(chain: Callable[..., Chain]) -> None:
     """As that of the first step; the plan says it, and an override lets it go."""
     world = chain(NEVER, people=2)
     long = {"text": "Chao {customer_name} " + "a" * 320, "brandname": "Baotrixemay"}
@@ -365,7 +367,7 @@ def test_a_later_text_of_too_many_segments_is_refused_before_the_first_message(c
 
 
 @pytest.mark.in_turn
-def test_a_later_step_has_a_canary_of_its_own(chain: Callable[..., Chain], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_later_step_has_its_own_canary(chain: Callable[..., Chain], monkeypatch: pytest.MonkeyPatch) -> None:
     """Twelve get no ZNS: three SMS leave, do not arrive, and hold the other nine back; again looks again."""
     world = chain(NEVER, people=12)
     wait = canary.wait_for_delivery
@@ -387,7 +389,7 @@ def test_a_later_step_has_a_canary_of_its_own(chain: Callable[..., Chain], monke
     assert {len(world.got(place)) for place in range(12)} == {2}
 
 
-def test_undelivered_is_a_source(chain: Callable[..., Chain]) -> None:
+def test_undelivered_returns_unreached_rows_with_reasons(chain: Callable[..., Chain]) -> None:
     """Of any campaign: those whom a run did not reach, with the reason; nobody in doubt."""
     world = chain()
     journey = world.journey()
@@ -407,7 +409,7 @@ def test_undelivered_is_a_source(chain: Callable[..., Chain]) -> None:
 
 
 @pytest.mark.in_turn(every=3)
-def test_rows_that_are_listed_late(chain: Callable[..., Chain]) -> None:
+def test_chain_completes_when_sent_data_is_listed_late(chain: Callable[..., Chain]) -> None:
     """Ten minutes late in the sent data: asked for by id meanwhile."""
     world = chain(
         Progress(0, 0, never_final_share=0.5, queue_seconds=(0.1, 0.1), report_seconds=(0.1, 0.1)),
@@ -421,7 +423,7 @@ def test_rows_that_are_listed_late(chain: Callable[..., Chain]) -> None:
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_ladder_stops_at_whoever_is_delivered_to(chain: Callable[..., Chain]) -> None:
+def test_alert_ladder_stops_at_the_first_delivered_phone(chain: Callable[..., Chain]) -> None:
     """The first never gets it, the second does; the third is not woken; a number that is none is passed over."""
     world = chain(NEVER)
 
@@ -442,7 +444,7 @@ def test_a_ladder_stops_at_whoever_is_delivered_to(chain: Callable[..., Chain]) 
 
 
 @pytest.mark.in_turn(every=3)
-def test_whom_a_rule_leaves_out_gets_no_step(chain: Callable[..., Chain]) -> None:
+def test_suppressed_recipient_gets_no_step(chain: Callable[..., Chain]) -> None:
     """A person on the suppression list is not reached by the fallback either, and nobody waits for them."""
     world = chain(NEVER, people=2)
     ledger = world.ledger()
@@ -453,7 +455,7 @@ def test_whom_a_rule_leaves_out_gets_no_step(chain: Callable[..., Chain]) -> Non
 
 
 @pytest.mark.in_turn(every=3)
-def test_who_cannot_get_the_next_step_is_not_waited_for(chain: Callable[..., Chain]) -> None:
+def test_recipient_with_invalid_fallback_phone_is_not_waited_for(chain: Callable[..., Chain]) -> None:
     """A number of the second column that is none: told in the log; the first step was their last, and the run ends."""
     world = chain(NEVER, people=2)
     rows = [
@@ -469,7 +471,7 @@ def test_who_cannot_get_the_next_step_is_not_waited_for(chain: Callable[..., Cha
 
 
 @pytest.mark.in_turn
-def test_calls_that_share_a_run_see_to_their_own_people(chain: Callable[..., Chain]) -> None:
+def test_partial_runs_send_the_fallback_to_their_own_rows(chain: Callable[..., Chain]) -> None:
     """As mapped tasks do: each sends the fallback to its own rows, and counts those."""
     world = chain(NEVER)
     rows = SAMPLES["zns"].rows(4)

@@ -48,7 +48,9 @@ def in_a_process(chain: Chain) -> subprocess.Popen[bytes]:
     ("function", "when", "number"),
     [(ZNS, "after", 1), ("get_sms_sent_data", "after", 1), (SMS, "before", 1), (SMS, "after", 2)],
 )
-def test_killed_at_a_moment_and_started_again(chain: Chain, function: str, when: Any, number: int) -> None:
+def test_chain_killed_at_any_step_resumes_without_duplicates(
+    chain: Chain, function: str, when: Any, number: int
+) -> None:
     """`kill -9` in the first step, while it looks, and in the fallback: each step once, and the fallback for all."""
     running: list[subprocess.Popen[bytes]] = []
     struck: list[int] = []
@@ -74,7 +76,7 @@ def test_killed_at_a_moment_and_started_again(chain: Chain, function: str, when:
 
 @pytest.mark.in_turn
 @pytest.mark.slow
-def test_two_workers_in_processes_of_their_own(
+def test_two_worker_processes_send_each_step_once(
     new_ledger_url: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At once, in both steps: each step once, and the same call says so afterwards."""
@@ -108,7 +110,7 @@ _STEPS = st.lists(
 @pytest.mark.in_turn
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(orders=_STEPS, late=st.booleans(), knows_ids=st.booleans())
-def test_random_orders(
+def test_random_event_orders_cause_no_repeated_early_or_needless_steps(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, orders: list[str], late: bool, knows_ids: bool
 ) -> None:
     """Whatever happens in whatever order: by the gateway's record nobody is told too often, too early or needlessly."""

@@ -35,7 +35,7 @@ def report_of(chain: Chain, address: str) -> Report:
 
 
 @pytest.mark.in_turn
-def test_a_report_shows_each_person_once(
+def test_report_counts_each_recipient_of_a_chain_once(
     sqlite_url: str, warehouse_address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who came to the SMS and why, which ZNS was late, what it cost; no phone, in both languages."""
@@ -72,7 +72,7 @@ def test_a_report_shows_each_person_once(
 
 
 @pytest.mark.in_turn
-def test_a_report_without_a_fallback_has_no_such_table(sqlite_url: str, tmp_path: Path) -> None:
+def test_report_without_a_fallback_has_no_chain_tables(sqlite_url: str, tmp_path: Path) -> None:
     """It would be empty in nearly every report."""
     with opened_chain(sqlite_url, AT_ONCE, kinds=("zns",), afters=()) as chain:
         chain.journey().first.send()

@@ -41,7 +41,7 @@ def send(client: EsmsClient, ledger: Ledger, recipients: Recipients | list[Recip
 
 
 @pytest.mark.parametrize(("first", "then"), [("code", None), (None, "code"), ("code", "name")])
-def test_another_key_column_under_a_run_key_is_refused(
+def test_changed_key_column_under_a_run_key_is_rejected(
     client: EsmsClient, gateway: Emulator, ledger: Ledger, customers: Path, first: str | None, then: str | None
 ) -> None:
     """Nobody names the column a second time, so nobody can name another one: the run of before says which it was."""
@@ -54,7 +54,7 @@ def test_another_key_column_under_a_run_key_is_refused(
 
 
 @pytest.mark.parametrize(("first", "then"), [("code", None), (None, "code")])
-def test_a_plan_with_another_key_column_is_refused(
+def test_plan_with_changed_key_column_is_rejected(
     client: EsmsClient, ledger: Ledger, customers: Path, first: str | None, then: str | None
 ) -> None:
     """Before anything is approved: the same rows would be other people's."""
@@ -65,7 +65,7 @@ def test_a_plan_with_another_key_column_is_refused(
         Campaign(channel, customers, columns, ledger=ledger, run_key="visits").plan()
 
 
-def test_a_bare_list_has_the_phone_for_a_key(client: EsmsClient, gateway: Emulator, ledger: Ledger) -> None:
+def test_plain_list_is_keyed_by_phone(client: EsmsClient, gateway: Emulator, ledger: Ledger) -> None:
     """Rows with keys of their own say of which column; the run would remember the wrong one."""
     rows = [Recipient(f"090188848{n}", ("A", "B", "C", "D"), f"K{n}", n + 1) for n in range(2)]
     with pytest.raises(InvalidRequestError, match="line 1 has a key that is not its phone"):
@@ -77,7 +77,7 @@ def test_a_bare_list_has_the_phone_for_a_key(client: EsmsClient, gateway: Emulat
     assert set(gateway.deliveries_by_phone().values()) == {1}
 
 
-def test_the_phone_column_as_a_key_is_the_phone(
+def test_phone_column_as_key_equals_the_default_key(
     client: EsmsClient, gateway: Emulator, ledger: Ledger, customers: Path
 ) -> None:
     """However it is written in the source; a column that is only called like that is another key."""
@@ -88,7 +88,7 @@ def test_the_phone_column_as_a_key_is_the_phone(
     assert set(gateway.deliveries_by_phone().values()) == {1}
 
 
-def test_each_reading_has_a_report_of_its_own(customers: Path) -> None:
+def test_each_reading_has_its_own_report(customers: Path) -> None:
     """The value is read as often as a run needs, and counts nothing twice."""
     recipients = read_recipients(customers, Columns(params=PARAMS))
     for _ in range(2):
@@ -98,7 +98,7 @@ def test_each_reading_has_a_report_of_its_own(customers: Path) -> None:
 
 
 @pytest.mark.parametrize("name", CHANNELS)
-def test_a_channel_is_a_class_and_a_row(name: str) -> None:
+def test_channel_kind_matches_its_registered_name(name: str) -> None:
     """Its name is what the ledger calls its runs."""
     assert CHANNELS[name].kind == name
     assert 1 <= CHANNELS[name].smallest_chunk <= CHANNELS[name].largest_chunk
@@ -117,7 +117,7 @@ def test_a_channel_is_a_class_and_a_row(name: str) -> None:
         pytest.param("007", "'007", id="text of a spreadsheet by its mark"),
     ],
 )
-def test_a_key_that_another_program_wrote_anew_is_the_same_key(
+def test_reformatted_key_identifies_the_same_row(
     client: EsmsClient, gateway: Emulator, ledger: Ledger, first: object, then: object
 ) -> None:
     """A list that went through macOS, pandas or Excel between two tries names the same rows: nobody is told twice."""
@@ -127,7 +127,7 @@ def test_a_key_that_another_program_wrote_anew_is_the_same_key(
     assert gateway.deliveries_by_phone() == {"0901888484": 1}
 
 
-def test_two_spellings_of_one_key_are_one_row(ledger: Ledger) -> None:
+def test_unicode_variants_of_a_key_give_the_same_request_id(ledger: Ledger) -> None:
     """Also of rows that nobody read from a list: keys that look alike are not two rows."""
     composed, decomposed = "\u0110\u01a1n 7", "\u0110o\u031bn 7"
     assert ledger.request_id("visits", composed) == ledger.request_id("visits", decomposed)
@@ -137,7 +137,7 @@ def test_two_spellings_of_one_key_are_one_row(ledger: Ledger) -> None:
 @pytest.mark.parametrize(
     "other", ["84901888484", "+84 901 888 484", " 0901888484", "901888484", "０９０１８８８４８４"]
 )
-def test_one_person_under_two_spellings_is_one_row(
+def test_phone_format_variants_identify_the_same_row(
     client: EsmsClient, gateway: Emulator, ledger: Ledger, other: str
 ) -> None:
     """Also of recipients that no reader made, within one list and from one call to the next."""

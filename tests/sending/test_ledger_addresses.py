@@ -36,7 +36,7 @@ def of_one_run(ledger_url: str) -> str:
 
 @pytest.mark.parametrize("create", [True, False])
 @pytest.mark.parametrize("lost", ["DROP TABLE esms_sends", "DELETE FROM esms_ledger_version"])
-def test_half_a_ledger_is_refused(ledger_url: str, lost: str, create: bool) -> None:
+def test_incomplete_ledger_is_rejected(ledger_url: str, lost: str, create: bool) -> None:
     """A dump that was restored in part: everybody would get their messages again."""
     changed(of_one_run(ledger_url), lost)
     with pytest.raises(ConfigurationError, match="is incomplete, so it is unknown what was sent"):
@@ -44,7 +44,7 @@ def test_half_a_ledger_is_refused(ledger_url: str, lost: str, create: bool) -> N
 
 
 @pytest.mark.parametrize("journal", ["DELETE", "WAL"])
-def test_a_file_of_another_program_gets_no_tables(tmp_path: Path, journal: str) -> None:
+def test_database_of_another_program_is_rejected_and_left_unchanged(tmp_path: Path, journal: str) -> None:
     """Nor another journal, also where a campaign is to begin."""
     file = tmp_path / "shop.db"
     with closing(sqlite3.connect(file)) as other:
@@ -58,7 +58,7 @@ def test_a_file_of_another_program_gets_no_tables(tmp_path: Path, journal: str) 
 
 
 @pytest.mark.parametrize("create", [True, False])
-def test_a_damaged_file_is_named_with_what_is_wrong(sqlite_url: str, create: bool) -> None:
+def test_damaged_ledger_file_is_reported_with_its_path_and_cause(sqlite_url: str, create: bool) -> None:
     """It is a ledger, so another path is no advice."""
     Ledger.open(sqlite_url).close()
     file = sqlite_url.removeprefix("sqlite:///")
@@ -74,7 +74,7 @@ def locked(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     return lambda: monkeypatch.setattr(engines.os, "access", lambda *_: False)
 
 
-def test_what_cannot_be_written_is_read(sqlite_url: str, locked: Callable[[], None], tmp_path: Path) -> None:
+def test_read_only_ledger_file_can_be_read(sqlite_url: str, locked: Callable[[], None], tmp_path: Path) -> None:
     """A backup, a volume that is mounted for reading: rows come, and nothing is left beside the file."""
     of_one_run(sqlite_url)
     locked()
@@ -87,7 +87,7 @@ def test_what_cannot_be_written_is_read(sqlite_url: str, locked: Callable[[], No
     assert sorted(os.listdir(tmp_path)) == before
 
 
-def test_a_journal_that_cannot_be_read_is_named(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_journal_is_named_in_the_error(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite needs a third file for it, and on a disk that is mounted for reading fails as if there were no file."""
     of_one_run(sqlite_url)
     file = Path(sqlite_url.removeprefix("sqlite:///"))
@@ -97,7 +97,7 @@ def test_a_journal_that_cannot_be_read_is_named(sqlite_url: str, monkeypatch: py
         Ledger.open(sqlite_url, create=False)
 
 
-def test_what_others_write_meanwhile_is_read(sqlite_url: str, locked: Callable[[], None]) -> None:
+def test_read_only_ledger_shows_concurrent_writes(sqlite_url: str, locked: Callable[[], None]) -> None:
     with Ledger.open(sqlite_url) as writing:
         writing.begin_run("march", "zns", {})
         locked()
@@ -106,7 +106,7 @@ def test_what_others_write_meanwhile_is_read(sqlite_url: str, locked: Callable[[
             assert {key for key, _ in reading.runs()} == {"march", "april"}
 
 
-def test_an_older_one_that_cannot_be_written_says_so(sqlite_url: str, locked: Callable[[], None]) -> None:
+def test_read_only_ledger_of_an_older_version_is_rejected(sqlite_url: str, locked: Callable[[], None]) -> None:
     Ledger.open(sqlite_url).close()
     changed(sqlite_url, "UPDATE esms_ledger_version SET version = 2")
     locked()
@@ -114,7 +114,7 @@ def test_an_older_one_that_cannot_be_written_says_so(sqlite_url: str, locked: Ca
         Ledger.open(sqlite_url, create=False)
 
 
-def test_a_database_that_lets_nobody_write_is_read(new_ledger_url: Callable[[str], str]) -> None:
+def test_read_only_postgresql_ledger_can_be_read(new_ledger_url: Callable[[str], str]) -> None:
     """A standby, a role that may only read."""
     url = of_one_run(new_ledger_url(POSTGRESQL)).replace("options=", "options=-cdefault_transaction_read_only%3Don%20")
     with Ledger.open(url, create=False) as ledger:
@@ -122,7 +122,7 @@ def test_a_database_that_lets_nobody_write_is_read(new_ledger_url: Callable[[str
 
 
 @pytest.mark.parametrize("secret", ["from a file\n", "half a character \udcff"])
-def test_a_secret_that_was_read_with_its_line_end(tmp_path: Path, secret: str) -> None:
+def test_phone_secret_with_invalid_characters_is_rejected(tmp_path: Path, secret: str) -> None:
     """Another machine reads it without, and no phone of one would match those of the other."""
     with pytest.raises(ConfigurationError, match="ESMS_LEDGER_SECRET"):
         Ledger.open(tmp_path / "ledger.sqlite", phone_secret=secret)

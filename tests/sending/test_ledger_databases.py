@@ -36,7 +36,9 @@ def pooler(postgres: PostgresServer) -> Iterator[PgBouncer]:
 
 
 @pytest.mark.in_turn
-def test_a_run_behind_a_pooler(postgres: PostgresServer, pooler: PgBouncer, make_bench: Callable[..., Bench]) -> None:
+def test_run_completes_through_pgbouncer(
+    postgres: PostgresServer, pooler: PgBouncer, make_bench: Callable[..., Bench]
+) -> None:
     """Eight threads share three sessions of the server, which change with each transaction; nothing is prepared."""
     database = new_database(postgres)
     bench = make_bench(pooler.url(database), people(600))
@@ -57,7 +59,7 @@ def test_a_run_behind_a_pooler(postgres: PostgresServer, pooler: PgBouncer, make
 @pytest.mark.in_turn
 @pytest.mark.parametrize("setting", STRICT)
 @pytest.mark.parametrize("behind", ["a pooler", "nothing"])
-def test_a_run_where_the_default_isolation_is_strict(
+def test_concurrent_runs_complete_under_strict_default_isolation(
     request: pytest.FixtureRequest,
     postgres: PostgresServer,
     make_bench: Callable[..., Bench],
@@ -87,7 +89,7 @@ def test_a_run_where_the_default_isolation_is_strict(
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("setting", STRICT)
-def test_first_starts_at_once(postgres: PostgresServer, setting: str) -> None:
+def test_concurrent_first_opens_of_a_ledger_succeed(postgres: PostgresServer, setting: str) -> None:
     """Ten workers find no tables: one makes them, and all go on."""
     url = direct_url(postgres, new_database(postgres, setting))
     failures: list[BaseException] = []
@@ -106,7 +108,7 @@ def test_first_starts_at_once(postgres: PostgresServer, setting: str) -> None:
     assert not failures
 
 
-def test_an_engine_of_somebody_else(postgres: PostgresServer) -> None:
+def test_ledger_settings_are_applied_to_a_supplied_engine(postgres: PostgresServer) -> None:
     """It gets the same settings, connection by connection and transaction by transaction."""
     url = direct_url(postgres, new_database(postgres, STRICT[0], "synchronous_commit = off", "statement_timeout = 999"))
     engine = sa.create_engine(url.replace("postgresql", sqlalchemy_driver(), 1))
@@ -126,7 +128,7 @@ def test_an_engine_of_somebody_else(postgres: PostgresServer) -> None:
     }
 
 
-def test_postgresql_takes_the_driver_that_is_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_available_postgresql_driver_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """psycopg2 of Airflow's provider will do: psycopg 3 beside it would change the hooks of a whole deployment."""
     (tmp_path / "psycopg2.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
@@ -136,7 +138,7 @@ def test_postgresql_takes_the_driver_that_is_there(monkeypatch: pytest.MonkeyPat
     assert ledger_engines.parse_url("postgresql://db/ledger").drivername == "postgresql+psycopg2"
 
 
-def test_a_ledger_behind_another_schema_of_the_search_path_is_found(postgres: PostgresServer) -> None:
+def test_ledger_is_found_in_a_later_search_path_schema(postgres: PostgresServer) -> None:
     """As PostgreSQL finds its tables. A second one, without the rows of the first, would send everything again."""
     mine, other = postgres.new_schema(), postgres.new_schema()
     row = LedgerRow("k", "0901888484", "x", 1)
@@ -147,7 +149,7 @@ def test_a_ledger_behind_another_schema_of_the_search_path_is_found(postgres: Po
     assert postgres.execute(f"SELECT count(*) FROM pg_tables WHERE schemaname = '{other}'") == [(0,)]
 
 
-def test_a_lost_host_is_noticed(postgres: PostgresServer) -> None:
+def test_keepalives_and_timeouts_are_passed_to_libpq(postgres: PostgresServer) -> None:
     """Keepalives and limits of time reach libpq, and what the URL says goes before them."""
     url = direct_url(postgres, new_database(postgres))
     for given, idle in ((url, "30"), (f"{url}&keepalives_idle=5", "5")):
@@ -159,7 +161,7 @@ def test_a_lost_host_is_noticed(postgres: PostgresServer) -> None:
             assert told()["connect_timeout"] == "30"
 
 
-def test_a_worker_that_is_frozen_in_a_transaction_does_not_block_the_others_for_ever(
+def test_lock_wait_behind_a_frozen_transaction_times_out(
     postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its locks end with the limit for idle transactions, or the others' wait ends in one line."""
@@ -178,7 +180,7 @@ def test_a_worker_that_is_frozen_in_a_transaction_does_not_block_the_others_for_
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_forked_process_has_connections_of_its_own(ledger_url: str) -> None:
+def test_forked_process_uses_its_own_connections(ledger_url: str) -> None:
     """Parent and child write at the same time and neither gets the other's answers."""
     with Ledger.open(ledger_url) as ledger:
         ledger.begin_run("r", "zns", {"campaign": "c"})

@@ -38,7 +38,7 @@ def finish(bench: Bench) -> None:
 # Where the journal of the file may not grow any more: at the start, at a claim, at a settlement.
 @pytest.mark.in_turn
 @pytest.mark.parametrize("kilobytes", [30, 120, 121, 130, 170, 250])
-def test_a_disk_that_is_full_stops_the_run_and_loses_nothing(
+def test_full_disk_stops_the_run_and_rerun_completes(
     sqlite_url: str, make_bench: Callable[..., Bench], kilobytes: int
 ) -> None:
     """One line, no message without a claim; with room again the same call goes on where it was."""
@@ -55,7 +55,7 @@ def test_a_disk_that_is_full_stops_the_run_and_loses_nothing(
 
 
 @pytest.mark.parametrize("how", ["removed", "moved", "replaced"])
-def test_a_file_that_goes_away_during_a_run_stops_it(
+def test_moved_or_replaced_ledger_file_stops_the_run(
     sqlite_url: str, make_bench: Callable[..., Bench], tmp_path: Path, how: str
 ) -> None:
     """Else the rest would be recorded where nobody looks, and the same call would send it again to everybody."""
@@ -109,7 +109,7 @@ def answers(ask: Callable[[], object]) -> bool:
 @pytest.mark.in_turn
 @pytest.mark.parametrize("moment", [BEFORE_CLAIM, AFTER_CLAIM, BEFORE_SETTLE])
 @pytest.mark.parametrize("fault", ["none", "answers lost"])
-def test_a_database_that_is_killed_and_comes_back(
+def test_run_completes_after_postgresql_crash_recovery(
     server: PostgresServer, make_bench: Callable[..., Bench], moment: str, fault: str
 ) -> None:
     """Every connection is gone, the server recovers: rows under way are in doubt, and the same call settles them."""
@@ -138,7 +138,7 @@ def test_a_database_that_is_killed_and_comes_back(
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("what", ["an older copy", "another ledger"])
-def test_on_the_same_day_the_gateway_remembers_what_a_ledger_does_not(
+def test_outdated_or_new_ledger_causes_no_duplicates_on_the_same_day(
     sqlite_url: str, make_bench: Callable[..., Bench], tmp_path: Path, what: str
 ) -> None:
     """Ids are made of run key and row alone, so both ledgers send under the same ones, and a 124 comes back."""

@@ -31,7 +31,9 @@ def leave_pages_behind(folder: Path) -> None:
         careless.execute("DROP TABLE moved")
 
 
-def test_no_byte_of_a_phone_is_left(sqlite_url: str, make_bench: Callable[..., Bench], tmp_path: Path) -> None:
+def test_erased_phone_is_absent_from_the_ledger_files(
+    sqlite_url: str, make_bench: Callable[..., Bench], tmp_path: Path
+) -> None:
     """Rows were written anew several times by then, each time with another length, so that they moved."""
     rows = people(300)
     rows[8] = replace(rows[8], row_key=f"{ERASED} order-17")
@@ -54,7 +56,7 @@ def test_no_byte_of_a_phone_is_left(sqlite_url: str, make_bench: Callable[..., B
     assert phone_of(6).encode() in bytes_of(tmp_path)
 
 
-def test_no_byte_stays_in_a_page_out_of_which_a_row_has_moved(
+def test_erased_phone_is_absent_from_free_pages(
     sqlite_url: str, make_bench: Callable[..., Bench], tmp_path: Path
 ) -> None:
     """SQLite overwrites what is deleted, and not what it has moved: pages that were given up stand for that."""
@@ -71,7 +73,7 @@ def test_no_byte_stays_in_a_page_out_of_which_a_row_has_moved(
     assert phone_of(6).encode() not in bytes_of(tmp_path)
 
 
-def test_whoever_reads_meanwhile_is_told_of(
+def test_erasure_during_a_read_warns_about_the_journal(
     sqlite_url: str,
     make_bench: Callable[..., Bench],
     caplog: pytest.LogCaptureFixture,
@@ -93,7 +95,7 @@ def test_whoever_reads_meanwhile_is_told_of(
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("secret", [None, "a secret of the tests"])
-def test_the_key_of_a_row_names_nobody_either(
+def test_row_key_containing_the_phone_is_erased(
     ledger_url: str, make_bench: Callable[..., Bench], secret: str | None
 ) -> None:
     """Keys of one-off messages begin with the phone: `0901… order-17`."""

@@ -15,7 +15,9 @@ from esms_connectors.ledger.schema import SCHEMA_VERSION
 NOON = pendulum.datetime(2024, 5, 15, 12, tz="Asia/Ho_Chi_Minh")
 
 
-def test_what_was_seen_last_of_a_gateway_is_known(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_latest_gateway_fact_is_kept_per_account_and_function(
+    ledger_url: str, make_bench: Callable[..., Bench]
+) -> None:
     """By account and function; older news change nothing, whenever they arrive."""
     facts = make_bench(ledger_url).ledger().facts
     assert facts.known("a", "send_zns_bulk") is None
@@ -29,7 +31,7 @@ def test_what_was_seen_last_of_a_gateway_is_known(ledger_url: str, make_bench: C
     assert facts.known("a", "send_zns") is None
 
 
-def test_one_worker_of_many_may_probe(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_only_one_concurrent_worker_may_probe_per_run(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     """However many ask at once; for each run and account anew, and again only when nothing left the machine."""
     bench = make_bench(ledger_url)
     allowed: list[str] = []
@@ -53,7 +55,7 @@ def test_one_worker_of_many_may_probe(ledger_url: str, make_bench: Callable[...,
     assert not facts.begin_probe("one", "a", "send_zns_bulk", NOON)
 
 
-def test_a_ledger_of_the_first_version_is_brought_up_to_date(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_version_1_ledger_is_migrated(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     """Rows stay what they were: settled ones settled, refused ones due under a new id."""
     bench = make_bench(ledger_url, people(40))
     bench.gateway.set_balance(300 * 30)

@@ -38,7 +38,9 @@ def filled(make_bench: Callable[..., Bench], url: str, secret: str | None = None
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("secret", [None, "a secret of the tests"])
-def test_everything_about_a_person(ledger_url: str, make_bench: Callable[..., Bench], secret: str | None) -> None:
+def test_person_returns_all_data_held_about_a_phone(
+    ledger_url: str, make_bench: Callable[..., Bench], secret: str | None
+) -> None:
     """Rows with what was decided about them, the entry on the list, what counts towards a cap; of nobody else."""
     bench = filled(make_bench, ledger_url, secret)
     held = bench.books.person(f"+84 {SOMEBODY[1:]}")
@@ -53,7 +55,7 @@ def test_everything_about_a_person(ledger_url: str, make_bench: Callable[..., Be
     assert bench.books.person(phone_of(999)) == {"messages": [], "suppressed": None, "counted": []}
 
 
-def test_with_another_secret_nobody_is_said_to_be_unknown(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_person_lookup_with_another_secret_is_rejected(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     bench = filled(make_bench, ledger_url, "a secret of the tests")
     with (
         Ledger(bench.books._engine, phone_secret="another") as other,
@@ -63,7 +65,9 @@ def test_with_another_secret_nobody_is_said_to_be_unknown(ledger_url: str, make_
 
 
 @pytest.mark.parametrize("given", [{}, {"phone": SOMEBODY, "zalo_user_id": "7"}, {"phone": "0901"}])
-def test_one_person_is_named(sqlite_url: str, make_bench: Callable[..., Bench], given: dict[str, str]) -> None:
+def test_person_requires_exactly_one_valid_identifier(
+    sqlite_url: str, make_bench: Callable[..., Bench], given: dict[str, str]
+) -> None:
     with pytest.raises(InvalidRequestError):
         make_bench(sqlite_url, people(1)).books.person(**given)
 
@@ -71,7 +75,7 @@ def test_one_person_is_named(sqlite_url: str, make_bench: Callable[..., Bench], 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("secret", [None, "a secret of the tests"])
 @pytest.mark.parametrize("keep", [False, True])
-def test_an_erased_person_is_in_no_table(
+def test_erased_phone_is_removed_from_all_tables(
     ledger_url: str, make_bench: Callable[..., Bench], secret: str | None, keep: bool
 ) -> None:
     """Neither in what counts for caps nor on the suppression list, unless that entry is to stay; nobody else goes."""
@@ -85,7 +89,7 @@ def test_an_erased_person_is_in_no_table(
     assert bench.look()[SOMEBODY] == 3
 
 
-def test_no_byte_of_a_person_is_left_with_all_rules_on(
+def test_erased_phone_is_absent_from_files_with_all_rules_enabled(
     sqlite_url: str, make_bench: Callable[..., Bench], tmp_path: Path
 ) -> None:
     """Free words that somebody wrote about them are no exception."""
@@ -96,7 +100,7 @@ def test_no_byte_of_a_person_is_left_with_all_rules_on(
     assert phone_of(9).encode() in content
 
 
-def test_a_zalo_user_is_erased_by_their_id(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_zalo_user_is_erased_by_user_id(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     """It is no phone; rows by it stand in the ledger like those by phone."""
     user = "4097311281936189049"
     bench = make_bench(ledger_url)
@@ -110,7 +114,7 @@ def test_a_zalo_user_is_erased_by_their_id(ledger_url: str, make_bench: Callable
 
 
 @pytest.mark.in_turn(every=3)
-def test_what_is_old_is_forgotten_and_not_sent_again(
+def test_old_rows_are_anonymised_and_not_resent(
     ledger_url: str, make_bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """400 days later: nobody's phone, key or words are left of the old run; the list stays."""
@@ -135,7 +139,7 @@ def test_what_is_old_is_forgotten_and_not_sent_again(
 
 
 @pytest.mark.in_turn
-def test_rows_in_doubt_are_not_forgotten(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_rows_in_doubt_are_not_anonymised(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     """Only the phone can settle them, however old they are."""
     bench = make_bench(ledger_url, people(20))
     bench.attempts, bench.chunk_size = 1, 10
@@ -148,9 +152,7 @@ def test_rows_in_doubt_are_not_forgotten(ledger_url: str, make_bench: Callable[.
     assert bench.books.erase(phone_of(3))["unsettled"] == 1
 
 
-def test_entries_of_the_list_that_expired_long_ago_are_forgotten(
-    ledger_url: str, make_bench: Callable[..., Bench]
-) -> None:
+def test_long_expired_suppression_entries_are_deleted(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
     bench = make_bench(ledger_url, people(1))
     listed = bench.books.guard.suppression
     listed.add([phone_of(1)], reason="for a month", expires=bench.clock.now().add(days=30))

@@ -99,7 +99,7 @@ def rows_of(numbers: Sequence[int]) -> list[LedgerRow]:
 
 
 @pytest.mark.parametrize("answered", [True, False])
-def test_claims(both: Both, answered: bool) -> None:
+def test_fast_path_claims_match_the_general_path(both: Both, answered: bool) -> None:
     """New rows, rows that are there, both in one call, another content, with rules and without."""
     times = replace(times_of(NOON), answered=answered)
     claim = {"worker": "w", "times": times}
@@ -114,7 +114,7 @@ def test_claims(both: Both, answered: bool) -> None:
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES, ids=str)
-def test_settlements(both: Both, outcome: Settlement) -> None:
+def test_fast_path_settlements_match_the_general_path(both: Both, outcome: Settlement) -> None:
     """Every outcome of a row in every state: those that were accepted apart, all together, beside other outcomes."""
     rows = rows_of(range(len(STATES)))
     both.do("claim", RUN, rows, worker="w", chunk="1")
@@ -134,7 +134,7 @@ def test_settlements(both: Both, outcome: Settlement) -> None:
             both.do("settle", settlements, worker="w" if anew == 1 else "another")
 
 
-def test_a_run_takes_them(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_and_accepted_rows_use_the_fast_path(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
     """New rows and accepted ones need no statement that gives rows back."""
     asked: list[str] = []
     sa.event.listen(both.short._engine, "before_cursor_execute", lambda _c, _u, statement, *_: asked.append(statement))

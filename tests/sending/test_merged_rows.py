@@ -37,7 +37,9 @@ def campaign(bench: Bench, rows: Sequence[dict[str, str]], kind: str = "care") -
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_another_order_sends_nothing_more(ledger_url: str, make_bench: Callable[..., Bench], kind: str) -> None:
+def test_rerun_in_another_order_sends_no_duplicates(
+    ledger_url: str, make_bench: Callable[..., Bench], kind: str
+) -> None:
     """A query without ORDER BY: the next call finds the second rows first; its plan says so, and a third is as good."""
     bench = make_bench(ledger_url)
     bench.offset_seconds = -7 * 3600.0
@@ -53,7 +55,9 @@ def test_another_order_sends_nothing_more(ledger_url: str, make_bench: Callable[
 
 
 @pytest.mark.in_turn
-def test_the_second_reading_of_one_call_has_another_order(sqlite_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_retries_in_another_order_after_losses_send_each_phone_once(
+    sqlite_url: str, make_bench: Callable[..., Bench]
+) -> None:
     """The rows in doubt of the first reading keep their phones; those that were not sent are sent under either key."""
     bench = make_bench(sqlite_url)
     bench.gateway.faults.add("send_customer_care_sms", drop_after(), every=3)
@@ -68,7 +72,9 @@ def test_the_second_reading_of_one_call_has_another_order(sqlite_url: str, make_
 
 
 @pytest.mark.in_turn
-def test_two_workers_with_opposite_orders(ledger_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_concurrent_runs_in_opposite_orders_send_each_phone_once(
+    ledger_url: str, make_bench: Callable[..., Bench]
+) -> None:
     """Decided in the claim: neither has to have sent anything yet."""
     bench = make_bench(ledger_url)
     bench.gateway.faults.add("send_customer_care_sms", slow(0.01))
@@ -83,7 +89,7 @@ def test_two_workers_with_opposite_orders(ledger_url: str, make_bench: Callable[
     assert summary.unknown + summary.held + summary.claimed == 0
 
 
-def test_kept_rows_are_sent_each(sqlite_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_duplicate_rows_are_all_sent_with_keep(sqlite_url: str, make_bench: Callable[..., Bench]) -> None:
     """The rule is only for rows that are merged."""
     bench = make_bench(sqlite_url)
     one = campaign(bench, ROWS[::40])

@@ -53,7 +53,7 @@ def another_process(monkeypatch: pytest.MonkeyPatch) -> None:
         (["a", "a b", "b c! a c"], "abc"),
     ],
 )
-def test_other_content_is_another_message_once_the_earlier_was_asked_for(
+def test_other_content_is_sent_only_after_the_earlier_content_was_requested(
     client: EsmsClient,
     gateway: Emulator,
     ledger: Ledger,
@@ -77,7 +77,9 @@ def test_other_content_is_another_message_once_the_earlier_was_asked_for(
     assert "".join(message.content for message in gateway.messages()) == sent
 
 
-def test_a_retry_of_one_part_does_not_doubt_the_others(client: EsmsClient, gateway: Emulator, ledger: Ledger) -> None:
+def test_task_retry_does_not_affect_messages_of_other_tasks(
+    client: EsmsClient, gateway: Emulator, ledger: Ledger
+) -> None:
     """A task that is retried replaces what it sent itself, not what the tasks before it sent."""
     for text, task, number in (("a", "first", 1), ("b", "second", 1), ("b", "second", 2), ("c", "second", 2)):
         this = Try("flow", {"flow": 1, task: number})
@@ -86,7 +88,7 @@ def test_a_retry_of_one_part_does_not_doubt_the_others(client: EsmsClient, gatew
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])
-def test_messages_of_one_try_are_asked_for_in_any_order_by_threads(
+def test_threads_may_request_messages_of_one_try_in_any_order(
     client: EsmsClient, gateway: Emulator, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, elsewhere: bool
 ) -> None:
     """As by `gather`: a new one that is asked for first waits until the earlier one is, before it is refused."""
@@ -108,7 +110,7 @@ def test_messages_of_one_try_are_asked_for_in_any_order_by_threads(
 
 
 @pytest.mark.parametrize("replaced", [True, False])
-def test_a_try_that_was_replaced_sends_no_other_content(
+def test_different_content_is_rejected_only_from_a_superseded_try(
     client: EsmsClient, gateway: Emulator, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, replaced: bool
 ) -> None:
     """
@@ -124,7 +126,7 @@ def test_a_try_that_was_replaced_sends_no_other_content(
     assert [message.content for message in gateway.messages()] == (["b"] if replaced else ["b", "a"])
 
 
-def test_another_sender_is_other_content(client: EsmsClient, gateway: Emulator, ledger: Ledger) -> None:
+def test_changed_sender_counts_as_changed_content(client: EsmsClient, gateway: Emulator, ledger: Ledger) -> None:
     """Two senders in one try are two messages; one that changed between tries is none."""
     brandnames = gateway.account(DEMO_API_KEY).brandnames
     brandnames["Other"] = replace(brandnames[DEMO_BRANDNAME], name="Other")
@@ -142,7 +144,7 @@ def test_another_sender_is_other_content(client: EsmsClient, gateway: Emulator, 
 
 
 @pytest.mark.parametrize(("fault", "corrected"), [(code("146"), True), (drop_before(), False)])
-def test_only_what_certainly_did_not_leave_may_be_corrected(
+def test_text_can_be_corrected_only_after_a_refusal(
     client: EsmsClient, gateway: Emulator, ledger: Ledger, fault: object, corrected: bool
 ) -> None:
     """A text that the gateway refused, but not one whose answer was lost."""
@@ -160,7 +162,9 @@ def test_only_what_certainly_did_not_leave_may_be_corrected(
 
 
 @pytest.mark.parametrize("whom", [{"phone": PHONE}, {"phones": [PHONE]}])
-def test_calls_likewise(client: EsmsClient, gateway: Emulator, ledger: Ledger, whom: dict[str, object]) -> None:
+def test_function_calls_follow_the_same_content_rule(
+    client: EsmsClient, gateway: Emulator, ledger: Ledger, whom: dict[str, object]
+) -> None:
     """To one person, or to a list."""
     name = "send_viber" if "phones" in whom else "send_customer_care_sms"
 

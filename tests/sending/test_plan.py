@@ -36,7 +36,9 @@ def sms_plan(client: EsmsClient, ledger: Ledger, texts: list[str], price_vnd: De
     return campaign.plan()
 
 
-def test_sms_segments_and_what_makes_them_unicode(gateway: Emulator, client: EsmsClient, ledger: Ledger) -> None:
+def test_plan_counts_segments_and_names_unicode_characters(
+    gateway: Emulator, client: EsmsClient, ledger: Ledger
+) -> None:
     """A plain text and one with two Vietnamese letters: segments, which characters, and the cost of the segments."""
     plan = sms_plan(client, ledger, ["a" * 161, "Đơn " + "a" * 67], Decimal(300))
     assert (plan.recipients, plan.segments, plan.longest_segments, plan.unicode_messages) == (2, 4, 2, 1)
@@ -46,13 +48,13 @@ def test_sms_segments_and_what_makes_them_unicode(gateway: Emulator, client: Esm
     assert (plan.chunks, gateway.message_count) == (2, 0)
 
 
-def test_letters_that_gsm_has_travel_as_unicode_too(gateway: Emulator, client: EsmsClient, ledger: Ledger) -> None:
+def test_non_ascii_gsm_letters_are_counted_as_unicode(gateway: Emulator, client: EsmsClient, ledger: Ledger) -> None:
     """The gateway is told Unicode for whatever is not ASCII, so that is what the plan counts and names."""
     plan = sms_plan(client, ledger, ["à" + "a" * 100])
     assert (plan.segments, plan.unicode_messages, plan.forced_by) == (2, 1, {"à": 1})
 
 
-def test_advertising_at_night_to_too_few(client: EsmsClient, ledger: Ledger) -> None:
+def test_plan_reports_night_hours_and_too_few_advertising_recipients(client: EsmsClient, ledger: Ledger) -> None:
     """29 numbers, and an hour in which advertising is not allowed: both are alerted before anything is sent."""
     rows = [{"phone": f"0901{number:06d}"} for number in range(29)]
     channel = AdvertisingChannel(client, "Khuyen mai", DEMO_BRANDNAME, send_at=NINE.at(23))
@@ -62,7 +64,7 @@ def test_advertising_at_night_to_too_few(client: EsmsClient, ledger: Ledger) -> 
 
 
 @pytest.mark.parametrize("text", ["[QC] Chao {ten}. Tu choi: TC gui 8041", "[QC] Chao {ten. Tu choi: TC gui 8041"])
-def test_a_placeholder_in_advertising_is_refused(client: EsmsClient, text: str) -> None:
+def test_placeholder_in_advertising_is_rejected(client: EsmsClient, text: str) -> None:
     """Everybody gets the same text: it would be sent as it stands."""
     with pytest.raises(InvalidRequestError, match=r"\{ten|belongs to no"):
         AdvertisingChannel(client, text, DEMO_BRANDNAME)
@@ -70,7 +72,7 @@ def test_a_placeholder_in_advertising_is_refused(client: EsmsClient, text: str) 
     assert channel.text == text
 
 
-def test_whom_the_guard_leaves_out_is_told_before(gateway: Emulator, client: EsmsClient, ledger: Ledger) -> None:
+def test_plan_reports_rows_skipped_by_the_guard(gateway: Emulator, client: EsmsClient, ledger: Ledger) -> None:
     """Three are on the suppression list, two had their messages of the day: nobody of these is sent to, or paid for."""
     rows = [{"phone": f"0901{number:06d}"} for number in range(40)]
     text = "[QC] Khuyen mai. Tu choi: soan TC gui 8041"
@@ -94,7 +96,7 @@ def test_whom_the_guard_leaves_out_is_told_before(gateway: Emulator, client: Esm
     assert (again.already_settled, again.to_send, again.skipped_by_rule) == (40, 0, {})
 
 
-def test_a_short_balance_is_told(gateway: Emulator, client: EsmsClient, ledger: Ledger) -> None:
+def test_plan_reports_an_insufficient_balance(gateway: Emulator, client: EsmsClient, ledger: Ledger) -> None:
     """The estimate is held against the account."""
     gateway.set_balance(1_000)
     plan = sms_plan(client, ledger, ["Xin chao"] * 10, Decimal(300))
@@ -102,7 +104,7 @@ def test_a_short_balance_is_told(gateway: Emulator, client: EsmsClient, ledger: 
     assert any("2,000 VND short" in problem for problem in plan.problems)
 
 
-def test_what_is_settled_is_not_counted_again(gateway: Emulator, client: EsmsClient, ledger: Ledger) -> None:
+def test_plan_after_a_run_excludes_settled_rows(gateway: Emulator, client: EsmsClient, ledger: Ledger) -> None:
     """After a run the plan of the same run key is empty, and costs nothing."""
     rows = [{"phone": f"0901{number:06d}", "a": "A", "b": "B", "c": "C", "d": "D"} for number in range(20)]
     channel, price = ZnsChannel(client, DEMO_TEMPLATE_ID, DEMO_OA_ID), Decimal(300)
@@ -116,7 +118,9 @@ def test_what_is_settled_is_not_counted_again(gateway: Emulator, client: EsmsCli
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_the_last_known_price_is_used_and_named(make_client: MakeClient, ledger: Ledger, known: bool) -> None:
+def test_price_without_an_estimate_is_the_last_known_one_or_unknown(
+    make_client: MakeClient, ledger: Ledger, known: bool
+) -> None:
     """Without a price and an estimate the last message of the kind tells it; without any it is unknown, not zero."""
     gateway = Emulator()
     gateway.faults.add("estimate_customer_care_sms", code("99"), every=1)
@@ -131,7 +135,7 @@ def test_the_last_known_price_is_used_and_named(make_client: MakeClient, ledger:
     assert "no estimate" in plan.price_from
 
 
-def test_a_sandbox_is_named(gateway: Emulator, make_client: MakeClient, ledger: Ledger) -> None:
+def test_plan_reports_the_sandbox(gateway: Emulator, make_client: MakeClient, ledger: Ledger) -> None:
     """Its plan is a plan, of messages that will not be."""
     with gateway.serve() as server:
         plan = sms_plan(make_client(server.base_url, sandbox=True), ledger, ["Xin chao"])

@@ -47,7 +47,7 @@ def zns(client: EsmsClient, **more: Any) -> ZnsChannel:
     return ZnsChannel(client, DEMO_TEMPLATE_ID, DEMO_OA_ID, **more)
 
 
-def test_the_estimate_of_a_zns_is_what_is_charged(
+def test_zns_estimate_equals_the_charged_amount(
     gateway: Emulator, client: EsmsClient, campaign: Callable[..., Campaign]
 ) -> None:
     """Nothing was sent before: the price is the gateway's, and the balance afterwards is what the plan said."""
@@ -60,7 +60,7 @@ def test_the_estimate_of_a_zns_is_what_is_charged(
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("advertising", [False, True])
-def test_the_estimate_of_an_sms_is_of_a_segment(
+def test_sms_estimate_is_per_segment_and_equals_the_charge(
     client: EsmsClient, campaign: Callable[..., Campaign], advertising: bool
 ) -> None:
     """A text of two segments: the price is that of one, the cost that of all; and it is what is charged."""
@@ -85,7 +85,7 @@ def test_the_estimate_of_an_sms_is_of_a_segment(
         ({}, {"daily_quota": 39}, f"the quota of OA {DEMO_OA_ID} allows 39 more today, the plan needs 40"),
     ],
 )
-def test_a_plan_against_which_the_gateway_speaks_is_not_good(
+def test_plan_is_not_good_with_template_or_quota_problems(
     gateway: Emulator,
     client: EsmsClient,
     campaign: Callable[..., Campaign],
@@ -107,7 +107,7 @@ def test_a_plan_against_which_the_gateway_speaks_is_not_good(
 @pytest.mark.parametrize(
     ("send_at", "mode", "good"), [(None, None, False), (TOMORROW_NINE, None, True), (None, 3, True)]
 )
-def test_the_quota_is_that_of_the_day_of_sending(
+def test_plan_checks_the_quota_of_the_sending_day(
     gateway: Emulator,
     client: EsmsClient,
     campaign: Callable[..., Campaign],
@@ -126,7 +126,7 @@ def _recipient(number: int) -> ZnsRecipient:
     return ZnsRecipient(f"0912{number:06d}", ("A", "B", "C", "19/03/2026"), f"used-{number}")
 
 
-def test_a_template_that_is_not_enabled_is_not_sent(
+def test_disabled_template_prevents_sending_until_enabled(
     gateway: Emulator, client: EsmsClient, campaign: Callable[..., Campaign]
 ) -> None:
     """Every row would be refused, and stand in the ledger as rejected: the run stops before, and goes on later."""
@@ -139,7 +139,7 @@ def test_a_template_that_is_not_enabled_is_not_sent(
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("fault", [html(), code("99"), code("160")])
-def test_columns_by_position_are_sent_without_the_template(
+def test_positional_params_are_sent_when_template_lookup_fails(
     gateway: Emulator, client: EsmsClient, campaign: Callable[..., Campaign], fault: Any
 ) -> None:
     """The function does not answer: one note says that nothing is checked, and all is sent."""
@@ -149,7 +149,7 @@ def test_columns_by_position_are_sent_without_the_template(
     assert [note for note in result.as_dict()["rows"]["notes"] if "did not return template" in note][1:] == []
 
 
-def test_values_by_name_need_the_template(
+def test_named_params_require_the_template(
     gateway: Emulator, client: EsmsClient, campaign: Callable[..., Campaign]
 ) -> None:
     """Their order is the template's: without one nothing is sent, and the line says what to do."""
@@ -159,7 +159,7 @@ def test_values_by_name_need_the_template(
     assert gateway.message_count == 0
 
 
-def test_a_template_file_stands_in(
+def test_template_file_replaces_an_unavailable_template(
     gateway: Emulator, client: EsmsClient, campaign: Callable[..., Campaign], tmp_path: Path
 ) -> None:
     """It has the order of the values and their limits: by name all are sent, and what is too long is rejected."""
@@ -195,7 +195,7 @@ PARAMS = tuple(TemplateParam(name) for name in NAMED)
         ({"tag": "PROMOTION"}, "tag is 'PROMOTION'"),
     ],
 )
-def test_a_template_that_changed_is_refused(
+def test_template_that_differs_from_the_saved_file_is_rejected(
     gateway: Emulator,
     client: EsmsClient,
     campaign: Callable[..., Campaign],
@@ -213,7 +213,7 @@ def test_a_template_that_changed_is_refused(
     assert gateway.message_count == 0
 
 
-def test_a_file_of_another_template_is_refused(client: EsmsClient, tmp_path: Path) -> None:
+def test_file_of_another_template_is_rejected(client: EsmsClient, tmp_path: Path) -> None:
     """By its ids, whatever the gateway says."""
     with pytest.raises(InvalidRequestError, match="holds template 267247"):
         ZnsChannel(client, "999", DEMO_OA_ID, template_file=saved(client, tmp_path)).row_rules()
@@ -232,7 +232,7 @@ def test_a_file_of_another_template_is_refused(client: EsmsClient, tmp_path: Pat
         (b'{"template": {"template_id": "1", "name": 5, "params": []}}', "are texts"),
     ],
 )
-def test_a_file_that_is_no_template_is_told_in_one_line(tmp_path: Path, content: bytes | None, words: str) -> None:
+def test_invalid_template_file_gives_one_line_error(tmp_path: Path, content: bytes | None, words: str) -> None:
     """What is wrong, in which file."""
     path = tmp_path / "lock.json"
     if content is not None:
@@ -243,7 +243,7 @@ def test_a_file_that_is_no_template_is_told_in_one_line(tmp_path: Path, content:
     assert "\n" not in str(refused.value)
 
 
-def test_a_file_by_hand_needs_the_names_alone(tmp_path: Path) -> None:
+def test_handwritten_template_file_needs_only_param_names(tmp_path: Path) -> None:
     """In the order of the template."""
     path = tmp_path / "lock.json"
     path.write_text(json.dumps({"template": {"template_id": "1", "params": ["a", "b"]}}))

@@ -38,7 +38,7 @@ def bench(ledger_url: str, make_bench: Callable[..., Bench]) -> Bench:
 
 
 @pytest.mark.in_turn
-def test_a_campaign_that_is_not_given_back_proves_nothing(bench: Bench) -> None:
+def test_rows_stay_in_doubt_without_a_campaign_echo(bench: Bench) -> None:
     """Every answer of the run was lost, and nothing says which rows of the sent data are its own."""
     bench.gateway.quirks.campaign_echo = "empty"
     lose_answers(bench)
@@ -51,7 +51,7 @@ def test_a_campaign_that_is_not_given_back_proves_nothing(bench: Bench) -> None:
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_campaign_in_capitals_is_still_that_of_the_run(bench: Bench) -> None:
+def test_uppercase_campaign_echo_is_matched(bench: Bench) -> None:
     bench.gateway.quirks.campaign_echo = "upper"
     lose_answers(bench, campaign="Khai trương tháng 3")
     bench.clock.move(13 * HOURS)
@@ -72,13 +72,13 @@ def test_a_campaign_in_capitals_is_still_that_of_the_run(bench: Bench) -> None:
         ("", False),
     ],
 )
-def test_how_far_a_campaign_may_change(echoed: str, is_same: bool) -> None:
+def test_campaign_matching_ignores_case_diacritics_and_blanks(echoed: str, is_same: bool) -> None:
     """Case, diacritics and blanks; never a letter or digit of its mark."""
     assert (folded_campaign(echoed) == folded_campaign("tết 2026 #0a1b2c3d4e5f")) is is_same
 
 
 @pytest.mark.in_turn
-def test_nobody_was_taken_and_none_is_listed_is_for_a_person_to_say(bench: Bench) -> None:
+def test_empty_sent_data_keeps_rows_in_doubt_until_released(bench: Bench) -> None:
     """Also where it is true: an empty answer proves nothing, and `resend` is how a person decides."""
     lose_answers(bench, taken=False)
     bench.clock.move(13 * HOURS)
@@ -90,7 +90,7 @@ def test_nobody_was_taken_and_none_is_listed_is_for_a_person_to_say(bench: Bench
 
 
 @pytest.mark.in_turn
-def test_rows_of_a_campaign_that_is_listed_are_not_sent_after_the_settling_time(bench: Bench) -> None:
+def test_missing_rows_of_a_listed_campaign_count_as_not_sent_after_settling_time(bench: Bench) -> None:
     bench.send(bench.recipients[:40])
     lose_answers(bench, taken=False)
     bench.clock.move(13 * HOURS)
@@ -100,7 +100,7 @@ def test_rows_of_a_campaign_that_is_listed_are_not_sent_after_the_settling_time(
 
 
 @pytest.mark.in_turn
-def test_a_scheduled_run_is_not_judged_before_its_time(bench: Bench) -> None:
+def test_scheduled_run_is_not_reconciled_before_its_send_time(bench: Bench) -> None:
     """
     A part was sent at once and is listed; the rest is scheduled for tomorrow and is listed from then on only. Another
     send time for the same run key is no other campaign.
@@ -122,7 +122,7 @@ def test_a_scheduled_run_is_not_judged_before_its_time(bench: Bench) -> None:
 
 
 @pytest.mark.in_turn
-def test_single_rows_that_are_listed_late_are_waited_for(bench: Bench) -> None:
+def test_late_listed_rows_are_not_counted_as_not_sent(bench: Bench) -> None:
     """Some rows of the campaign are listed at once, others two hours later: the settling time is there for these."""
     bench.gateway.quirks.listed_late_share = 0.4
     bench.gateway.quirks.listed_late_seconds = 2 * HOURS
@@ -137,7 +137,7 @@ def test_single_rows_that_are_listed_late_are_waited_for(bench: Bench) -> None:
 
 
 @pytest.mark.in_turn
-def test_what_is_older_than_a_week_is_not_judged(bench: Bench) -> None:
+def test_rows_older_than_seven_days_are_not_reconciled(bench: Bench) -> None:
     """The gateway keeps eight days: the first rows are gone, others of the campaign are still listed."""
     bench.gateway.quirks.retention_days = 8
     lose_answers(bench, bench.recipients[:60])
@@ -151,7 +151,7 @@ def test_what_is_older_than_a_week_is_not_judged(bench: Bench) -> None:
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_clock_that_is_ahead_shortens_no_settling_time(bench: Bench) -> None:
+def test_machine_clock_ahead_does_not_shorten_the_settling_time(bench: Bench) -> None:
     """The machine that reconciles is a day ahead of the gateway, whose rows are listed two hours late."""
     bench.gateway.quirks.listed_late_share = 0.4
     bench.gateway.quirks.listed_late_seconds = 2 * HOURS
@@ -165,7 +165,7 @@ def test_a_clock_that_is_ahead_shortens_no_settling_time(bench: Bench) -> None:
     bench.check_complete()
 
 
-def test_the_send_time_of_a_run_is_the_latest_of_its_calls(bench: Bench) -> None:
+def test_run_send_time_is_the_latest_of_its_calls(bench: Bench) -> None:
     first = pendulum.datetime(2024, 5, 16, 9, tz="Asia/Ho_Chi_Minh")
     for moment in (first.add(hours=3), first, first.add(hours=1)):
         bench.send(bench.recipients[:1], send_at=moment)
@@ -178,7 +178,7 @@ def test_the_send_time_of_a_run_is_the_latest_of_its_calls(bench: Bench) -> None
     ("member", "shown"),
     [("Phone", ""), ("Phone", "0901***005"), ("Phone", "84 nghe may"), ("ReferenceId", ""), ("ReferenceId", "  ")],
 )
-def test_a_row_of_the_campaign_that_names_nobody_may_be_the_missing_one(
+def test_unreadable_listed_row_prevents_a_not_sent_conclusion(
     sqlite_url: str, make_bench: Callable[..., Bench], member: str, shown: str
 ) -> None:
     """It is listed, only not so that anybody could tell whose it is: then nothing that is missing was "not sent"."""
@@ -200,7 +200,7 @@ def test_a_row_of_the_campaign_that_names_nobody_may_be_the_missing_one(
     bench.check_complete()
 
 
-def test_messages_of_one_call_may_share_an_id(sqlite_url: str, make_bench: Callable[..., Bench]) -> None:
+def test_messages_sharing_an_id_are_reconciled_by_phone(sqlite_url: str, make_bench: Callable[..., Bench]) -> None:
     """As those of advertising do: each phone that is listed has its message, whatever other phone has the same id."""
     bench = make_bench(sqlite_url, people(12))
     bench.attempts = 1

@@ -42,7 +42,7 @@ def bench(ledger_url: str, make_bench: Callable[..., Bench]) -> Bench:
     return make_bench(ledger_url, people(30))
 
 
-def test_a_run_whose_rows_are_lost_is_not_sent_again(bench: Bench, tmp_path: Path) -> None:
+def test_run_missing_from_the_ledger_is_rejected(bench: Bench, tmp_path: Path) -> None:
     """Under another run key it may be; a ledger that has the run goes on with it."""
     memory = Memory()
     bench.send_sms(people(20), ledger=bench.ledger(run_memory=memory))
@@ -56,7 +56,7 @@ def test_a_run_whose_rows_are_lost_is_not_sent_again(bench: Bench, tmp_path: Pat
     bench.check_complete()
 
 
-def test_a_ledger_is_known_by_one_run_if_there_were_too_many(bench: Bench, tmp_path: Path) -> None:
+def test_one_remembered_run_identifies_the_ledger_beyond_the_limit(bench: Bench, tmp_path: Path) -> None:
     """Another ledger lacks it. The earlier one may have any number of new runs."""
     memory, everybody = Memory(), people(20)
     memory.most = 1
@@ -70,7 +70,7 @@ def test_a_ledger_is_known_by_one_run_if_there_were_too_many(bench: Bench, tmp_p
     assert bench.gateway.message_count == 15
 
 
-def test_a_run_of_a_sender_that_is_gone_may_have_another_name(bench: Bench) -> None:
+def test_new_run_is_rejected_when_a_removed_sender_had_a_run(bench: Bench) -> None:
     """If it sent messages of the same kind; a name that somebody gave is theirs."""
 
     everybody = people(30)
@@ -86,7 +86,7 @@ def test_a_run_of_a_sender_that_is_gone_may_have_another_name(bench: Bench) -> N
     assert bench.gateway.message_count == 20
 
 
-def test_nothing_is_sent_that_cannot_be_remembered(bench: Bench) -> None:
+def test_nothing_is_sent_when_the_run_cannot_be_recorded(bench: Bench) -> None:
     """And nothing is left in doubt by it."""
     memory = Memory()
     memory.down = True
@@ -99,7 +99,7 @@ def test_nothing_is_sent_that_cannot_be_remembered(bench: Bench) -> None:
     bench.check_complete()
 
 
-def test_a_slow_memory_takes_nothing_of_the_leases(bench: Bench) -> None:
+def test_slow_run_memory_does_not_consume_the_lease(bench: Bench) -> None:
     """Nothing is claimed while it is asked, so other workers do not wait for it either."""
 
     class SlowMemory(Memory):
@@ -111,7 +111,7 @@ def test_a_slow_memory_takes_nothing_of_the_leases(bench: Bench) -> None:
     assert bench.send_sms(people(1), ledger=bench.ledger(run_memory=SlowMemory())).counters.accepted == 1
 
 
-def test_a_try_that_is_killed_before_it_is_remembered_is_repeated(bench: Bench) -> None:
+def test_run_interrupted_while_being_recorded_can_be_retried(bench: Bench) -> None:
     """And one killed behind that: the ledger has the run by then."""
     memory = Memory()
     memory.down = True

@@ -41,7 +41,7 @@ def campaign(client: EsmsClient, tmp_path: Path) -> Iterator[Callable[..., Campa
         ("Chao ban", "Chao ban"),
     ],
 )
-def test_a_placeholder_is_a_column(
+def test_placeholders_are_filled_from_columns(
     campaign: Callable[..., Campaign], gateway: Emulator, tmp_path: Path, text: str, told: str
 ) -> None:
     """With blanks and accents, in any case, of a list or a file with letters in pieces; doubled braces are braces."""
@@ -64,7 +64,7 @@ def test_a_placeholder_is_a_column(
         ("Chào {ten}", ("Tên khách hàng",), "by name"),
     ],
 )
-def test_a_placeholder_that_is_no_column_sends_nothing(
+def test_invalid_placeholder_is_rejected_before_sending(
     campaign: Callable[..., Campaign], gateway: Emulator, text: str, params: Any, words: str
 ) -> None:
     """Told before the first message, with the columns that there are."""
@@ -73,7 +73,7 @@ def test_a_placeholder_that_is_no_column_sends_nothing(
     assert gateway.message_count == 0
 
 
-def test_two_columns_that_differ_in_case_only(campaign: Callable[..., Campaign]) -> None:
+def test_ambiguous_column_case_requires_an_exact_match(campaign: Callable[..., Campaign]) -> None:
     """The one that is written the same is meant; else nobody knows which."""
     rows = [{"phone": "0901888484", "Ten": "A", "TEN": "B"}]
     with pytest.raises(InvalidRequestError, match="more than one column: Ten, TEN"):
@@ -81,13 +81,15 @@ def test_two_columns_that_differ_in_case_only(campaign: Callable[..., Campaign])
     assert campaign("Chao {TEN}", rows).plan().to_send == 1
 
 
-def test_another_column_may_be_given(campaign: Callable[..., Campaign], gateway: Emulator) -> None:
+def test_placeholder_can_be_mapped_to_another_column(campaign: Callable[..., Campaign], gateway: Emulator) -> None:
     """By `params`, as for a template."""
     assert campaign("Chào {ten}", params={"ten": "Tên khách hàng"}).send().accepted == 2
     assert "Chào Hà" in [message.content for message in gateway.messages()]
 
 
-def test_plain_is_planned_and_sent_without_diacritics(campaign: Callable[..., Campaign], gateway: Emulator) -> None:
+def test_plain_text_is_planned_and_sent_without_diacritics(
+    campaign: Callable[..., Campaign], gateway: Emulator
+) -> None:
     """Values too; what the plan counts is what is sent."""
     text = "Chào {Tên khách hàng}, " + "a" * 80
     assert campaign(text).plan().segments == 4

@@ -49,7 +49,7 @@ def send(
         ("{1}", "1", "Hà"),
     ],
 )
-def test_a_param_may_have_any_name(
+def test_placeholders_accept_any_param_name(
     client: EsmsClient, gateway: Emulator, ledger: Ledger, text: str, name: str, told: str
 ) -> None:
     """As columns of spreadsheets have them."""
@@ -62,7 +62,7 @@ def test_a_param_may_have_any_name(
     "text",
     ["Chào {ten", "ten}", "Chào {ten}}", "Chào {}", "Chào { }", "{{ten}", "{a{ten}}", "Chào {{ten}}", "{{ ten }}"],
 )
-def test_a_brace_that_belongs_to_nothing_is_not_sent(
+def test_unmatched_or_doubled_braces_are_rejected(
     client: EsmsClient, gateway: Emulator, ledger: Ledger, text: str
 ) -> None:
     """Nor a param in doubled braces, as other languages of templates write it."""
@@ -71,9 +71,7 @@ def test_a_brace_that_belongs_to_nothing_is_not_sent(
     assert gateway.message_count == 0
 
 
-def test_a_param_that_nobody_has_is_told_before_anything_is_sent(
-    client: EsmsClient, gateway: Emulator, ledger: Ledger
-) -> None:
+def test_unknown_param_is_rejected_before_sending(client: EsmsClient, gateway: Emulator, ledger: Ledger) -> None:
     """By position there are no names."""
     for params in ({"tên": "Hà"}, ("Hà",)):
         with pytest.raises(InvalidRequestError, match="no such param"):
@@ -83,7 +81,7 @@ def test_a_param_that_nobody_has_is_told_before_anything_is_sent(
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("advertising", [False, True])
-def test_accents_that_stand_apart_are_composed(
+def test_decomposed_accents_in_the_text_are_composed(
     client: EsmsClient, gateway: Emulator, ledger: Ledger, advertising: bool
 ) -> None:
     """One segment instead of two; and the same text in the other form is the same message."""
@@ -94,7 +92,9 @@ def test_accents_that_stand_apart_are_composed(
     assert (describe(LONG).segments, describe(APART).segments) == (1, 2)
 
 
-def test_a_value_with_accents_apart_too(client: EsmsClient, gateway: Emulator, ledger: Ledger) -> None:
+def test_decomposed_accent_in_a_value_is_composed_with_the_text(
+    client: EsmsClient, gateway: Emulator, ledger: Ledger
+) -> None:
     """Also where the accent begins the value and its letter ends the text before."""
     send(client, ledger, "Ha{x}", {"x": "\u0300"})
     assert [message.content for message in gateway.messages()] == ["Hà"]
@@ -112,7 +112,7 @@ def test_a_value_with_accents_apart_too(client: EsmsClient, gateway: Emulator, l
         ("Xin chao \ud83d", "half a character"),
     ],
 )
-def test_damaged_texts_are_refused(
+def test_damaged_texts_are_rejected_before_sending(
     client: EsmsClient, gateway: Emulator, ledger: Ledger, text: str, words: str
 ) -> None:
     """Of every kind of SMS, before anything is sent."""
@@ -124,7 +124,9 @@ def test_damaged_texts_are_refused(
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("text", ["Ban khoe khong?Tra loi 1", "Ch? 12.000d", "A &amp; B", "a\nb", "x=y%41"])
-def test_what_a_person_wrote_is_meant(client: EsmsClient, gateway: Emulator, ledger: Ledger, text: str) -> None:
+def test_unusual_but_valid_text_is_sent_unchanged(
+    client: EsmsClient, gateway: Emulator, ledger: Ledger, text: str
+) -> None:
     """A question mark without a blank behind it is no lost letter here."""
     send(client, ledger, text)
     assert [message.content for message in gateway.messages()] == [text]

@@ -53,7 +53,7 @@ def calls(gateway: Emulator) -> int:
 @pytest.mark.in_turn
 @pytest.mark.parametrize("threads", [1, 4])
 @pytest.mark.parametrize("order", ["newest_first", "oldest_first", "shuffled"])
-def test_a_count_that_falls_while_pages_are_read_hides_no_row(
+def test_falling_count_during_paging_loses_no_rows(
     gateway: Emulator, client: EsmsClient, order: Any, threads: int
 ) -> None:
     """500 rows leave once: those behind them move one page up, and as many rows come as are counted behind."""
@@ -72,7 +72,7 @@ def test_a_count_that_falls_while_pages_are_read_hides_no_row(
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_count_that_falls_and_rises_again_hides_no_row(gateway: Emulator, client: EsmsClient) -> None:
+def test_count_that_falls_and_recovers_during_paging_loses_no_rows(gateway: Emulator, client: EsmsClient) -> None:
     """As many rows come as have left: the counts before and behind are the same."""
     gateway.populate(3_000, start=DAY.add(seconds=1), end=NEXT)
 
@@ -89,7 +89,7 @@ def test_a_count_that_falls_and_rises_again_hides_no_row(gateway: Emulator, clie
 
 
 @pytest.mark.in_turn(every=3)
-def test_rows_that_go_on_leaving_end_in_a_reading_that_is_not_settled(gateway: Emulator, client: EsmsClient) -> None:
+def test_continuously_disappearing_rows_give_an_unsettled_reading(gateway: Emulator, client: EsmsClient) -> None:
     gateway.populate(2_600, start=DAY.add(seconds=1), end=NEXT)
     gateway.quirks.leaving_rows = 40
     keys, reading = read(client, threads=2)
@@ -99,7 +99,9 @@ def test_rows_that_go_on_leaving_end_in_a_reading_that_is_not_settled(gateway: E
 
 
 @pytest.mark.in_turn(every=3)
-def test_rows_that_leave_while_a_big_window_is_read_in_parts(gateway: Emulator, client: EsmsClient) -> None:
+def test_rows_disappearing_while_reading_in_parts_give_an_unsettled_reading(
+    gateway: Emulator, client: EsmsClient
+) -> None:
     gateway.populate(4_000, start=DAY.add(seconds=1), end=NEXT)
 
     def leave(call: Any) -> None:
@@ -118,7 +120,7 @@ def test_rows_that_leave_while_a_big_window_is_read_in_parts(gateway: Emulator, 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("rows", [1, 499, 500, 501, 1_000, 1_300])
 @pytest.mark.parametrize("threads", [1, 4])
-def test_a_count_of_the_page_is_not_taken_for_that_of_the_window(
+def test_per_page_count_is_not_mistaken_for_the_window_count(
     gateway: Emulator, client: EsmsClient, rows: int, threads: int
 ) -> None:
     gateway.populate(rows, start=DAY.add(seconds=1), end=NEXT)
@@ -128,7 +130,7 @@ def test_a_count_of_the_page_is_not_taken_for_that_of_the_window(
     assert reading.rows == rows
 
 
-def test_a_count_of_the_page_in_a_second_that_cannot_be_cut(gateway: Emulator, client: EsmsClient) -> None:
+def test_per_page_count_with_all_rows_in_one_second_reads_all_rows(gateway: Emulator, client: EsmsClient) -> None:
     """A campaign: all of its rows were created in one second."""
     noon = DAY.add(hours=12)
     gateway.populate(1_300, start=noon, end=noon.add(microseconds=900_000))
@@ -137,7 +139,7 @@ def test_a_count_of_the_page_in_a_second_that_cannot_be_cut(gateway: Emulator, c
     assert keys == listed(gateway)
 
 
-def test_a_count_of_the_page_while_rows_are_created(gateway: Emulator, client: EsmsClient) -> None:
+def test_per_page_count_while_rows_are_created_loses_no_rows(gateway: Emulator, client: EsmsClient) -> None:
     """Everything that was there is read, or the window is left out: never a table with a hole."""
     gateway.populate(1_300, start=DAY.add(seconds=1), end=NEXT)
     gateway.quirks.count_total = "page"
@@ -170,7 +172,7 @@ def test_pages_that_are_shorter_than_asked_for_and_count_themselves(
     assert count_window(client, next(windows_between(DAY, NEXT, [2]))).rows == rows
 
 
-def test_one_more_row_than_is_counted_is_asked_for_behind_a_full_page(gateway: Emulator, client: EsmsClient) -> None:
+def test_capped_count_does_not_hide_rows_behind_a_full_page(gateway: Emulator, client: EsmsClient) -> None:
     """A count that stops at a thousand, whatever there is."""
     gateway.populate(1_300, start=DAY.add(seconds=1), end=NEXT)
     page = gateway.state.page
@@ -184,7 +186,7 @@ def test_one_more_row_than_is_counted_is_asked_for_behind_a_full_page(gateway: E
     assert keys == listed(gateway)
 
 
-def test_a_full_page_costs_one_call_more_and_others_none(gateway: Emulator, client: EsmsClient) -> None:
+def test_full_pages_cost_one_extra_call(gateway: Emulator, client: EsmsClient) -> None:
     for rows, asked in ((300, 1), (499, 1), (500, 2), (700, 3)):
         gateway.reset()
         gateway.populate(rows, start=DAY.add(seconds=1), end=NEXT)
@@ -198,7 +200,7 @@ def test_a_full_page_costs_one_call_more_and_others_none(gateway: Emulator, clie
 @pytest.mark.in_turn
 @pytest.mark.parametrize("span", ["days", "all"])
 @pytest.mark.parametrize("threads", [1, 3])
-def test_a_gateway_that_cuts_no_windows_is_read_page_by_page(
+def test_gateway_without_exact_time_ranges_is_read_page_by_page(
     gateway: Emulator, client: EsmsClient, span: Any, threads: int
 ) -> None:
     """A day with more rows than one part has: no part of it is smaller than the whole."""
@@ -212,7 +214,7 @@ def test_a_gateway_that_cuts_no_windows_is_read_page_by_page(
 
 
 @pytest.mark.in_turn(every=3)
-def test_windows_by_the_day_while_rows_are_created(gateway: Emulator, client: EsmsClient) -> None:
+def test_day_granularity_while_rows_are_created_loses_no_rows(gateway: Emulator, client: EsmsClient) -> None:
     """Read again as a whole, because its pieces are as large as the whole; never without end."""
     gateway.populate(2_600, start=DAY.add(seconds=1), end=NEXT.subtract(seconds=1))
     gateway.quirks.sent_data_span = "days"
@@ -231,7 +233,7 @@ def test_windows_by_the_day_while_rows_are_created(gateway: Emulator, client: Es
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("part_rows", [700, 100_000])
-def test_windows_by_the_day_that_never_add_up_are_one_clear_error(
+def test_day_granularity_with_a_wrong_count_gives_one_line_error(
     gateway: Emulator, client: EsmsClient, part_rows: int
 ) -> None:
     gateway.populate(2_600, start=DAY.add(seconds=1), end=NEXT.subtract(seconds=1))
@@ -251,7 +253,7 @@ def test_windows_by_the_day_that_never_add_up_are_one_clear_error(
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_page_that_comes_whatever_is_asked_for_ends_soon(gateway: Emulator, client: EsmsClient) -> None:
+def test_gateway_that_always_returns_the_same_page_fails_quickly(gateway: Emulator, client: EsmsClient) -> None:
     """Neither the range nor the page is looked at, and the count is of a million rows."""
     gateway.populate(600, start=DAY.add(seconds=1), end=NEXT.subtract(seconds=1))
     page = gateway.state.page
@@ -267,7 +269,7 @@ def test_a_page_that_comes_whatever_is_asked_for_ends_soon(gateway: Emulator, cl
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_burst_in_a_big_window_is_no_gateway_that_cuts_nothing(gateway: Emulator, client: EsmsClient) -> None:
+def test_burst_in_a_large_window_is_read_completely(gateway: Emulator, client: EsmsClient) -> None:
     """One part has all of the rows, and is cut on until its parts are small enough."""
     noon = DAY.add(hours=12)
     gateway.populate(4_000, start=noon, end=noon.add(seconds=40))

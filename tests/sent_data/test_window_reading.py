@@ -66,7 +66,7 @@ def naive_pages(client: EsmsClient) -> list[Key]:
 
 
 @pytest.mark.parametrize("threads", [1, 4])
-def test_a_quiet_window_is_read_key_by_key(gateway: Emulator, client: EsmsClient, threads: int) -> None:
+def test_undisturbed_window_is_read_completely(gateway: Emulator, client: EsmsClient, threads: int) -> None:
     gateway.populate(2_345, start=DAY, end=NEXT)
     keys = read_day(client, threads=threads)
     assert Counter(keys) == Counter(keys_at(gateway))
@@ -75,7 +75,7 @@ def test_a_quiet_window_is_read_key_by_key(gateway: Emulator, client: EsmsClient
 @pytest.mark.in_turn
 @pytest.mark.parametrize("threads", [1, 4])
 @pytest.mark.parametrize("order", ["newest_first", "oldest_first", "shuffled"])
-def test_rows_created_and_changed_while_paging_cost_no_loss_and_no_double(
+def test_changes_while_paging_cause_no_lost_or_duplicate_rows(
     gateway: Emulator, client: EsmsClient, order: Any, threads: int
 ) -> None:
     gateway.populate(2_600, start=DAY, end=NEXT)
@@ -89,7 +89,7 @@ def test_rows_created_and_changed_while_paging_cost_no_loss_and_no_double(
 
 
 @pytest.mark.in_turn(every=3)
-def test_everything_at_once_and_the_table_still_equals_the_gateway(gateway: Emulator, client: EsmsClient) -> None:
+def test_reading_equals_the_gateway_under_all_disturbances_combined(gateway: Emulator, client: EsmsClient) -> None:
     gateway.populate(3_100, start=DAY, end=NEXT)
     spoil(gateway)
     keys = read_day(client, threads=4)
@@ -97,7 +97,9 @@ def test_everything_at_once_and_the_table_still_equals_the_gateway(gateway: Emul
 
 
 @pytest.mark.in_turn(every=3)
-def test_naive_paging_fails_the_same_test(gateway: Emulator, client: EsmsClient) -> None:
+def test_naive_paging_loses_and_duplicates_rows_under_the_same_disturbances(
+    gateway: Emulator, client: EsmsClient
+) -> None:
     """A test of the test: the disturbance is one that loses and doubles rows."""
     gateway.populate(3_100, start=DAY, end=NEXT)
     spoil(gateway)
@@ -108,7 +110,7 @@ def test_naive_paging_fails_the_same_test(gateway: Emulator, client: EsmsClient)
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_row_inserted_at_every_single_request_is_still_accounted_for(gateway: Emulator, client: EsmsClient) -> None:
+def test_inserts_at_every_request_cause_no_lost_or_duplicate_rows(gateway: Emulator, client: EsmsClient) -> None:
     """Even where no reading of the whole ever adds up: small windows are one answer each, and that is a snapshot."""
     gateway.populate(2_000, start=DAY, end=NEXT)
     gateway.quirks.page_order = "oldest_first"
@@ -124,9 +126,7 @@ def test_a_row_inserted_at_every_single_request_is_still_accounted_for(gateway: 
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_window_bigger_than_a_part_is_read_in_parts(
-    gateway: Emulator, make_client: Callable[..., EsmsClient]
-) -> None:
+def test_window_larger_than_a_part_is_read_in_parts(gateway: Emulator, make_client: Callable[..., EsmsClient]) -> None:
     gateway.populate(4_000, start=DAY, end=NEXT)
     with SentDataReader(
         make_client(), windows_between(DAY, NEXT, [2]), threads=3, page_size=100, part_rows=700
@@ -137,7 +137,7 @@ def test_a_window_bigger_than_a_part_is_read_in_parts(
 
 
 @pytest.mark.in_turn(every=3)
-def test_every_row_of_one_second_is_read_though_no_window_is_smaller(gateway: Emulator, client: EsmsClient) -> None:
+def test_all_rows_of_one_second_are_read(gateway: Emulator, client: EsmsClient) -> None:
     noon = DAY.add(hours=12)
     gateway.populate(1_300, start=noon, end=noon.add(microseconds=900_000))
     with SentDataReader(client, windows_between(DAY, NEXT, [2]), page_size=100, part_rows=200) as reader:
@@ -145,7 +145,7 @@ def test_every_row_of_one_second_is_read_though_no_window_is_smaller(gateway: Em
             assert Counter(keys_of(iter(reading))) == Counter(keys_at(gateway))
 
 
-def test_a_row_on_the_edge_of_two_windows_comes_once(gateway: Emulator, client: EsmsClient) -> None:
+def test_row_on_a_window_boundary_is_read_once(gateway: Emulator, client: EsmsClient) -> None:
     for second in range(-2, 3):
         gateway.insert_message(NEXT.add(seconds=second), phone="0901888484", sms_type=2)
         gateway.insert_message(NEXT.add(seconds=second), phone="0901888485", sms_type=2)
@@ -154,7 +154,7 @@ def test_a_row_on_the_edge_of_two_windows_comes_once(gateway: Emulator, client: 
     assert len(keys_of(read_sent_messages(client, DAY, NEXT.add(days=1), [2], longest=timedelta(hours=1)))) == 10
 
 
-def test_rows_of_one_id_and_rows_of_one_second_are_kept_apart(gateway: Emulator, client: EsmsClient) -> None:
+def test_rows_sharing_a_message_id_are_kept_apart(gateway: Emulator, client: EsmsClient) -> None:
     """Advertising: one id for all phones."""
     gateway.populate(700, start=DAY, end=NEXT, sms_type=1)
     keys = keys_of(read_sent_messages(client, DAY, NEXT, [1]))
@@ -162,7 +162,7 @@ def test_rows_of_one_id_and_rows_of_one_second_are_kept_apart(gateway: Emulator,
     assert len({message_id for message_id, _ in keys}) < len(keys)
 
 
-def test_all_types_are_asked_for_one_by_one(gateway: Emulator, client: EsmsClient) -> None:
+def test_all_message_types_are_read_by_default(gateway: Emulator, client: EsmsClient) -> None:
     for sms_type in (1, 2, 24, 25):
         gateway.populate(120, start=DAY, end=NEXT, sms_type=sms_type)
     batches = list(read_sent_messages(client, DAY, NEXT))
@@ -173,7 +173,7 @@ def test_all_types_are_asked_for_one_by_one(gateway: Emulator, client: EsmsClien
 # --- counts that help nobody -----------------------------------------------------------------------------------------
 
 
-def test_an_empty_range_is_empty_in_all_its_spellings(gateway: Emulator, client: EsmsClient) -> None:
+def test_empty_range_is_recognized_in_every_response_form(gateway: Emulator, client: EsmsClient) -> None:
     assert read_day(client) == []
     gateway.quirks.empty_range_is_105 = True
     assert read_day(client) == []
@@ -181,7 +181,7 @@ def test_an_empty_range_is_empty_in_all_its_spellings(gateway: Emulator, client:
     assert read_day(client) == []
 
 
-def test_without_a_count_one_page_is_enough_and_two_prove_nothing(gateway: Emulator, client: EsmsClient) -> None:
+def test_missing_count_is_accepted_for_one_page_and_rejected_for_several(gateway: Emulator, client: EsmsClient) -> None:
     gateway.quirks.count_total = "missing"
     gateway.populate(499, start=DAY, end=NEXT)
     assert Counter(read_day(client)) == Counter(keys_at(gateway))
@@ -193,7 +193,7 @@ def test_without_a_count_one_page_is_enough_and_two_prove_nothing(gateway: Emula
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("count", ["absurd", "zero"])
-def test_a_count_that_cannot_be_is_one_clear_error_soon(gateway: Emulator, client: EsmsClient, count: Any) -> None:
+def test_impossible_count_quickly_gives_one_line_error(gateway: Emulator, client: EsmsClient, count: Any) -> None:
     gateway.populate(1_200, start=DAY, end=NEXT)
     gateway.quirks.count_total = count
     with pytest.raises(IncompleteWindowError, match=r"counts [\d,]+ rows .* and returned [\d,]+ distinct") as failure:
@@ -209,7 +209,7 @@ def test_a_count_that_cannot_be_is_one_clear_error_soon(gateway: Emulator, clien
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_count_that_is_a_little_too_high_is_read_again_and_then_an_error(
+def test_count_off_by_one_gives_incomplete_window_error(
     gateway: Emulator, client: EsmsClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gateway.populate(1_200, start=DAY, end=NEXT)
@@ -225,7 +225,7 @@ def test_a_count_that_is_a_little_too_high_is_read_again_and_then_an_error(
 
 
 @pytest.mark.in_turn(every=3)
-def test_an_incomplete_window_leaves_the_ones_behind_it_readable(gateway: Emulator, client: EsmsClient) -> None:
+def test_windows_after_an_incomplete_one_are_still_read(gateway: Emulator, client: EsmsClient) -> None:
     noon = DAY.add(hours=12)
     gateway.populate(1_200, start=noon, end=noon.add(microseconds=900_000))
     gateway.populate(900, start=NEXT, end=NEXT.add(days=1))
@@ -248,9 +248,7 @@ def test_an_incomplete_window_leaves_the_ones_behind_it_readable(gateway: Emulat
 
 
 @pytest.mark.parametrize("total", [5, 0])
-def test_a_window_that_is_said_to_be_empty_beside_its_rows_is_not_empty(
-    gateway: Emulator, client: EsmsClient, total: int
-) -> None:
+def test_code_105_with_rows_gives_outcome_unknown_error(gateway: Emulator, client: EsmsClient, total: int) -> None:
     """Code 105 is an empty range; with rows in the same answer it is nothing that could be believed."""
     row = '{"ReferenceId":"a","Phone":"0901888484","SmsType":2,"SendStatus":5,"SendResult":1}'
     body = f'{{"CodeResult":"105","CountTotal":{total},"SentData":[{row}]}}'
@@ -259,7 +257,7 @@ def test_a_window_that_is_said_to_be_empty_beside_its_rows_is_not_empty(
         read_day(client)
 
 
-def test_two_rows_that_nothing_tells_apart_are_told_of(
+def test_rows_with_identical_id_and_phone_are_merged_and_logged(
     gateway: Emulator, client: EsmsClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One is kept, as everywhere; that another one was there is no secret."""
@@ -273,7 +271,7 @@ def test_two_rows_that_nothing_tells_apart_are_told_of(
 # --- errors half way -------------------------------------------------------------------------------------------------
 
 
-def test_keys_refused_half_way_end_the_reading(gateway: Emulator, client: EsmsClient) -> None:
+def test_keys_rejected_midway_stop_the_reading(gateway: Emulator, client: EsmsClient) -> None:
     gateway.populate(5_000, start=DAY, end=NEXT)
     gateway.faults.add("get_sms_sent_data", result_code("101"), predicate=lambda call: call.number > 4)
     with pytest.raises(AuthenticationError):
@@ -281,7 +279,7 @@ def test_keys_refused_half_way_end_the_reading(gateway: Emulator, client: EsmsCl
     assert gateway.call_count("get_sms_sent_data") < 12
 
 
-def test_a_gateway_that_stays_away_is_an_error_that_may_be_repeated(gateway: Emulator, client: EsmsClient) -> None:
+def test_persistent_gateway_outage_gives_retryable_error(gateway: Emulator, client: EsmsClient) -> None:
     gateway.populate(2_000, start=DAY, end=NEXT)
     gateway.faults.add("get_sms_sent_data", http_status(503), predicate=lambda call: call.number > 2)
     with pytest.raises(OutcomeUnknownError) as failure:
@@ -290,7 +288,7 @@ def test_a_gateway_that_stays_away_is_an_error_that_may_be_repeated(gateway: Emu
 
 
 @pytest.mark.in_turn(every=3)
-def test_who_stops_looking_stops_the_requests(gateway: Emulator, client: EsmsClient) -> None:
+def test_closing_the_reader_early_stops_the_requests(gateway: Emulator, client: EsmsClient) -> None:
     gateway.populate(50_000, start=DAY, end=NEXT)
     batches = read_sent_messages(client, DAY, NEXT, [2], threads=2)
     next(batches)
@@ -301,7 +299,7 @@ def test_who_stops_looking_stops_the_requests(gateway: Emulator, client: EsmsCli
 # --- rows ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_row_keeps_every_field(gateway: Emulator, client: EsmsClient) -> None:
+def test_all_fields_of_a_row_are_kept(gateway: Emulator, client: EsmsClient) -> None:
     content = 'Chào chị Nguyễn Thị Hoà, đơn hàng "12" đã giao.\n\\ \t 🚀'
     message_id = gateway.insert_message(
         DAY.add(hours=8), phone="0901888484", sms_type=25, campaign="tết", content=content, send_status=5, send_result=1
@@ -328,7 +326,7 @@ def test_a_row_keeps_every_field(gateway: Emulator, client: EsmsClient) -> None:
     assert row["portal_id"].isdigit()
 
 
-def test_rows_without_an_id_are_all_there_under_ids_of_our_own(gateway: Emulator, client: EsmsClient) -> None:
+def test_rows_without_an_id_get_stable_generated_ids(gateway: Emulator, client: EsmsClient) -> None:
     gateway.populate(300, start=DAY, end=NEXT)
     gateway.quirks.missing_members = ("ReferenceId",)
     first, second = sorted(read_day(client)), sorted(read_day(client))
@@ -338,7 +336,7 @@ def test_rows_without_an_id_are_all_there_under_ids_of_our_own(gateway: Emulator
 
 
 @pytest.mark.in_turn(every=3)
-def test_many_rows_without_an_id_are_read_in_single_answers(gateway: Emulator, client: EsmsClient) -> None:
+def test_many_rows_without_an_id_are_all_read(gateway: Emulator, client: EsmsClient) -> None:
     """They cannot be told apart across pages, so only an answer that holds all of its window proves them."""
     gateway.populate(2_000, start=DAY, end=NEXT)
     gateway.quirks.missing_members = ("ReferenceId",)
@@ -347,13 +345,13 @@ def test_many_rows_without_an_id_are_read_in_single_answers(gateway: Emulator, c
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("member", ["Campaign", "Content", "SellPrice", "SendResult", "SentTime", "SmsId", "Phone"])
-def test_a_missing_field_is_null_and_loses_no_row(gateway: Emulator, client: EsmsClient, member: str) -> None:
+def test_missing_field_loses_no_rows(gateway: Emulator, client: EsmsClient, member: str) -> None:
     gateway.populate(700, start=DAY, end=NEXT)
     gateway.quirks.missing_members = (member,)
     assert len(read_day(client)) == 700
 
 
-def test_the_digest_is_that_of_the_rows_not_of_their_order(gateway: Emulator, client: EsmsClient) -> None:
+def test_digest_depends_on_the_rows_and_not_on_their_order(gateway: Emulator, client: EsmsClient) -> None:
     gateway.populate(1_500, start=DAY, end=NEXT)
 
     def digest() -> str:
@@ -384,7 +382,7 @@ def test_the_digest_is_that_of_the_rows_not_of_their_order(gateway: Emulator, cl
         ((DAY, NEXT, []), "No message type"),
     ],
 )
-def test_bad_spans_are_one_line_before_any_request(
+def test_invalid_spans_are_rejected_before_any_request(
     gateway: Emulator, client: EsmsClient, arguments: Any, says: str
 ) -> None:
     with pytest.raises(InvalidRequestError, match=says):
@@ -392,7 +390,7 @@ def test_bad_spans_are_one_line_before_any_request(
     assert gateway.call_count("get_sms_sent_data") == 0
 
 
-def test_windows_are_days_of_vietnam_and_cover_the_span_without_a_gap() -> None:
+def test_windows_are_vietnam_days_and_cover_the_span_without_gaps() -> None:
     start, end = datetime(2024, 2, 27, 20, 15, 30, 999, tzinfo=UTC), datetime(2024, 3, 2, 1, 0, 0, 1, tzinfo=UTC)
     windows = list(windows_between(start, end, [2, 25]))
     for sms_type in (2, 25):
@@ -404,7 +402,7 @@ def test_windows_are_days_of_vietnam_and_cover_the_span_without_a_gap() -> None:
     assert len(list(windows_between(start, end, [2], timedelta(days=3)))) == 2
 
 
-def test_the_page_behind_a_full_one_is_asked_for_with_it(
+def test_page_behind_a_full_last_page_is_requested_in_parallel(
     gateway: Emulator, client: EsmsClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Waited for at the end of a window whose last page is full, it was a way to the gateway by itself."""

@@ -34,7 +34,7 @@ def client_of(keys: tuple[str, str], **settings: Any) -> EsmsClient:
     return EsmsClient(Credentials(*keys), **settings)
 
 
-def test_the_account_that_loads_first_is_the_only_one(target: Target) -> None:
+def test_warehouse_belongs_to_the_first_account_and_rejects_others(target: Target) -> None:
     check_account(target.warehouse, client_of(FIRST))  # nobody's yet
     assert list(target.warehouse.rows_of(ACCOUNTS)) == []
     claim_account(target.warehouse, client_of(FIRST), NOW)
@@ -50,7 +50,7 @@ def test_the_account_that_loads_first_is_the_only_one(target: Target) -> None:
 
 
 @pytest.mark.in_turn(every=3)
-def test_new_keys_of_the_same_account_are_said_once(target: Target) -> None:
+def test_new_keys_need_the_same_account_flag_only_once(target: Target) -> None:
     claim_account(target.warehouse, client_of(FIRST), NOW)
     claim_account(target.warehouse, client_of(OTHER), NOW + timedelta(days=1), same_account=True)
     for keys in (OTHER, FIRST):
@@ -60,7 +60,7 @@ def test_new_keys_of_the_same_account_are_said_once(target: Target) -> None:
 
 
 @pytest.mark.in_turn(every=3)
-def test_an_emulator_s_rows_are_no_account_s(sql_target: Target) -> None:
+def test_real_account_cannot_claim_an_emulator_warehouse(sql_target: Target) -> None:
     claim_account(sql_target.warehouse, client_of(EMULATED), NOW)
     for same_account in (False, True):
         with pytest.raises(ConfigurationError, match="an emulator's rows"):
@@ -68,7 +68,7 @@ def test_an_emulator_s_rows_are_no_account_s(sql_target: Target) -> None:
 
 
 @pytest.mark.in_turn(every=3)
-def test_of_two_that_come_first_at_once_one_is_refused(sql_target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_concurrent_first_claims_accept_only_one_account(sql_target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each has seen that the warehouse is nobody's before the other wrote."""
     put = sql_target.warehouse.put_group
 
@@ -91,7 +91,7 @@ def gateway() -> Emulator:
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_pull_of_another_account_is_refused_and_changes_nothing(
+def test_load_with_another_account_is_rejected_without_changes(
     gateway: Emulator, make_client: Client, duckdb_target: Target
 ) -> None:
     """Without dates it would have found its day loaded, and brought nothing."""

@@ -15,13 +15,13 @@ from esms_connectors.warehouse.chunks import chunks_of
     [(400, 10**9, [400, 400, 200]), (10**6, 10**9, [1_000]), (10**6, 1, [1] * 1_000)],
     ids=["by number", "all at once", "a row is never cut"],
 )
-def test_every_row_is_in_one_chunk_and_in_order(size: int, most_bytes: int, rows: list[int]) -> None:
+def test_chunks_keep_all_rows_once_and_in_order(size: int, most_bytes: int, rows: list[int]) -> None:
     chunks = list(chunks_of(many(1_000), size, most_bytes))
     assert [chunk.num_rows for chunk in chunks] == rows
     assert pa.concat_tables(chunks).equals(pa.Table.from_batches(many(1_000)))
 
 
-def test_a_chunk_has_no_more_bytes_than_it_may() -> None:
+def test_chunks_do_not_exceed_the_byte_limit() -> None:
     [batch] = many(1_000)
     chunks = list(chunks_of([batch.slice(0, 300), batch.slice(300)], 10**6, batch.nbytes // 10))
     assert max(chunk.nbytes for chunk in chunks) <= batch.nbytes // 10

@@ -34,7 +34,7 @@ def asked(target: Target, title: str, *span: str) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("sql_target", ["postgresql"], indirect=True)
-def test_each_panel_answers_with_the_numbers_of_the_days_that_are_chosen(sql_target: Target) -> None:
+def test_each_panel_returns_the_numbers_of_the_selected_days(sql_target: Target) -> None:
     """Days are Vietnamese: a message a second before midnight is of that day, one a second after of the next."""
     late = datetime(2026, 11, 3, 16, 59, 59, tzinfo=UTC)
     run = "nightly-2026-11-0{} #0123456789ab"
@@ -74,7 +74,7 @@ def test_each_panel_answers_with_the_numbers_of_the_days_that_are_chosen(sql_tar
     assert asked(sql_target, "Share delivered", "2025-01-01T00:00:00Z", "2025-01-02T00:00:00Z") == [(None,)]
 
 
-def test_it_reads_views_without_phones_only() -> None:
+def test_panels_query_only_views_without_phone_numbers() -> None:
     """Who may see the dashboard sees no person: neither tables of loads, nor a view with a row for each message."""
     people = {"esms_message_facts", "esms_customers", OUTCOMES_TABLE.name, INVOICES.name}
     for title, panel in PANELS.items():
@@ -84,7 +84,7 @@ def test_it_reads_views_without_phones_only() -> None:
         assert "phone" not in sql
 
 
-def test_it_is_laid_out_for_grafana() -> None:
+def test_panel_ids_layout_and_queries_are_valid_for_grafana() -> None:
     """Each panel has an id and a place of its own, and asks the source that the variable names; series have a time."""
     (variable,) = DASHBOARD["templating"]["list"]
     source = {"type": variable["query"], "uid": f"${{{variable['name']}}}"}

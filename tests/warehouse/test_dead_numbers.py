@@ -16,7 +16,7 @@ def phone_of(number: int) -> str:
 
 
 @pytest.mark.in_turn(every=3)
-def test_numbers_that_failed_in_so_many_runs_and_were_not_reached_since(sql_target: Target) -> None:
+def test_dead_phones_failed_in_n_runs_without_a_later_delivery(sql_target: Target) -> None:
     """Counted by campaign, SMS alone; a delivery in between begins anew; what is not final proves nothing."""
     rows = []
 
@@ -41,7 +41,7 @@ def test_numbers_that_failed_in_so_many_runs_and_were_not_reached_since(sql_targ
 
 
 @pytest.mark.in_turn(every=3)
-def test_where_phones_are_hashed_nobody_is_found(sql_target: Target) -> None:
+def test_hashed_phones_give_configuration_error(sql_target: Target) -> None:
     sql_target.warehouse.merge(load_of(0, privacy="phone=hashed:1234 content=kept"), [])
     with pytest.raises(ConfigurationError, match="does not store phones plain"):
         dead_phones(sql_target.warehouse, 3)

@@ -75,7 +75,9 @@ def one_line(call: Callable[[], object], kind: type[EsmsError]) -> str:
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("read_only", [False, True], ids=["a writer", "a reader"])
-def test_another_process_has_the_file(path: Path, read_only: bool, caplog: pytest.LogCaptureFixture) -> None:
+def test_file_open_in_another_process_gives_retryable_one_line_error(
+    path: Path, read_only: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     """It is waited for, one log line says so, and then one line says who must let go. Later, it works."""
     warehouse = DuckDbWarehouse(path, wait_seconds=0.3)
     warehouse.prepare()
@@ -91,7 +93,7 @@ def test_another_process_has_the_file(path: Path, read_only: bool, caplog: pytes
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_process_that_lets_go_in_time(path: Path) -> None:
+def test_merge_waits_until_the_other_process_closes_the_file(path: Path) -> None:
     """The load goes on as soon as the file is free."""
     warehouse = DuckDbWarehouse(path, wait_seconds=120)
     warehouse.prepare()
@@ -103,7 +105,7 @@ def test_a_process_that_lets_go_in_time(path: Path) -> None:
 
 
 @pytest.mark.in_turn(every=3)
-def test_this_process_has_the_file_open_otherwise(path: Path) -> None:
+def test_second_connection_in_this_process_gives_one_line_error(path: Path) -> None:
     """A notebook that has it open is told apart from another process."""
     warehouse = DuckDbWarehouse(path, wait_seconds=0.1)
     warehouse.prepare()
@@ -116,7 +118,7 @@ def test_this_process_has_the_file_open_otherwise(path: Path) -> None:
 
 
 @pytest.mark.in_turn(every=3)
-def test_people_can_read_the_file_between_the_windows(duckdb_target: Target) -> None:
+def test_file_is_not_locked_between_calls_or_while_iterating_loads(duckdb_target: Target) -> None:
     """Nothing is held between calls, nor while the lines of `loads` are worked through."""
     warehouse = duckdb_target.warehouse
     warehouse.plan([WINDOW], planned_at=PLANNED, privacy=PRIVACY)
@@ -125,7 +127,7 @@ def test_people_can_read_the_file_between_the_windows(duckdb_target: Target) -> 
         assert set(duckdb_target.messages()) == {key_of(1)}
 
 
-def test_a_file_of_something_else(tmp_path: Path) -> None:
+def test_file_that_is_not_duckdb_is_rejected_and_left_unchanged(tmp_path: Path) -> None:
     """A text, an SQLite database, an empty file: one line each, and the file is left as it is."""
     text, empty, sqlite = (tmp_path / name for name in ("text.duckdb", "empty.duckdb", "sqlite.duckdb"))
     text.write_text("no database " * 1_000)
@@ -139,7 +141,7 @@ def test_a_file_of_something_else(tmp_path: Path) -> None:
         assert path.read_bytes() == before
 
 
-def test_a_file_of_a_newer_duckdb(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_of_a_newer_duckdb_gives_one_line_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What DuckDB says of a storage version that it does not know becomes one line with what to do."""
 
     def refuse(*_: object, **__: object) -> None:
@@ -152,22 +154,22 @@ def test_a_file_of_a_newer_duckdb(path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert "newer DuckDB" in one_line(DuckDbWarehouse(path).prepare, ConfigurationError)
 
 
-def test_a_folder_is_no_file(tmp_path: Path) -> None:
+def test_folder_as_database_path_gives_one_line_error(tmp_path: Path) -> None:
     assert "is a folder" in one_line(DuckDbWarehouse(tmp_path).prepare, ConfigurationError)
 
 
-def test_the_folder_of_the_file_is_made(tmp_path: Path) -> None:
+def test_parent_folders_of_the_file_are_created(tmp_path: Path) -> None:
     DuckDbWarehouse(tmp_path / "a" / "b" / "it's ü.duckdb").prepare()
     assert (tmp_path / "a" / "b" / "it's ü.duckdb").is_file()
 
 
-def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+def test_parent_folder_that_cannot_be_created_gives_one_line_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     said = one_line(DuckDbWarehouse(tmp_path / "file" / "esms.duckdb").prepare, ConfigurationError)
     assert "cannot be created" in said
 
 
-def test_a_file_that_may_not_be_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_without_write_permission_gives_one_line_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One line, before DuckDB is asked. (Root may write everywhere, so the system's answer is put in its mouth.)"""
     DuckDbWarehouse(path).prepare()
     monkeypatch.setattr(os, "access", lambda place, mode: Path(place) != path)
@@ -175,7 +177,7 @@ def test_a_file_that_may_not_be_written(path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("path", ["", ":memory:", ":memory:esms"])
-def test_a_database_in_memory_is_refused(path: str) -> None:
+def test_in_memory_database_is_rejected(path: str) -> None:
     """What was loaded must outlive the process."""
     assert "outlive" in one_line(lambda: DuckDbWarehouse(path), ConfigurationError)
 
@@ -189,7 +191,7 @@ def test_a_database_in_memory_is_refused(path: str) -> None:
         f"CREATE VIEW {HISTORY} AS SELECT 1 AS row_key",
     ],
 )
-def test_tables_of_somebody_else_are_not_touched(path: Path, statement: str) -> None:
+def test_foreign_tables_with_our_names_are_rejected(path: Path, statement: str) -> None:
     with duckdb.connect(str(path)) as connection:
         connection.execute(statement)
     said = one_line(DuckDbWarehouse(path).prepare, ConfigurationError)
@@ -198,7 +200,7 @@ def test_tables_of_somebody_else_are_not_touched(path: Path, statement: str) -> 
         merge(DuckDbWarehouse(path), [row(1)])
 
 
-def test_a_table_that_is_gone_is_told(path: Path) -> None:
+def test_dropped_table_gives_one_line_error(path: Path) -> None:
     """Making it anew would hide that rows are lost."""
     warehouse = DuckDbWarehouse(path)
     warehouse.prepare()
@@ -207,7 +209,7 @@ def test_a_table_that_is_gone_is_told(path: Path) -> None:
     assert HISTORY not in one_line(warehouse.prepare, ConfigurationError).split("restore")[0]
 
 
-def test_other_tables_in_the_file_are_left_alone(path: Path) -> None:
+def test_other_tables_in_the_file_are_preserved(path: Path) -> None:
     with duckdb.connect(str(path)) as connection:
         connection.execute("CREATE TABLE customers AS SELECT 1 AS id")
     merge(DuckDbWarehouse(path), [row(1)])
@@ -215,7 +217,7 @@ def test_other_tables_in_the_file_are_left_alone(path: Path) -> None:
         assert connection.execute("SELECT id FROM customers").fetchall() == [(1,)]
 
 
-def test_tables_and_columns_say_what_they_hold(path: Path) -> None:
+def test_tables_and_columns_have_comments(path: Path) -> None:
     DuckDbWarehouse(path).prepare()
     with duckdb.connect(str(path)) as connection:
         tables = connection.execute("SELECT table_name, comment FROM duckdb_tables()").fetchall()
@@ -225,7 +227,7 @@ def test_tables_and_columns_say_what_they_hold(path: Path) -> None:
 
 
 @pytest.mark.in_turn
-def test_a_full_disk_leaves_the_tables_as_they_were(duckdb_target: Target) -> None:
+def test_full_disk_rolls_back_the_load(duckdb_target: Target) -> None:
     """One line, nothing of the window, and room again lets it be loaded. The limit is on the size of files."""
     target = duckdb_target
     target.warehouse.merge(load_of(1_000), many(1_000))
@@ -243,7 +245,7 @@ def test_a_full_disk_leaves_the_tables_as_they_were(duckdb_target: Target) -> No
 
 
 @pytest.mark.in_turn(every=3)
-def test_memory_that_does_not_do_is_told(path: Path) -> None:
+def test_insufficient_memory_gives_one_line_error_and_stores_nothing(path: Path) -> None:
     """One line says what to turn; nothing was kept."""
     DuckDbWarehouse(path).prepare()
     small = DuckDbWarehouse(path, memory_limit="2MB")
@@ -254,7 +256,7 @@ def test_memory_that_does_not_do_is_told(path: Path) -> None:
 
 
 @pytest.mark.in_turn
-def test_long_texts_that_all_change_fit(path: Path) -> None:
+def test_update_of_all_long_texts_fits_the_memory_limit(path: Path) -> None:
     """What DuckDB holds until the commit is counted in bytes: 20 000 rows may be few of them or many."""
 
     def long(letter: str) -> Iterator[pa.RecordBatch]:
@@ -272,7 +274,7 @@ def test_long_texts_that_all_change_fit(path: Path) -> None:
 
 
 @pytest.mark.in_turn(every=3)
-def test_what_duckdb_refuses_is_told_without_its_words(path: Path) -> None:
+def test_duckdb_constraint_error_is_reported_without_row_content(path: Path) -> None:
     """They may quote a row: a text that a column of the table does not take, here after a change by somebody."""
     warehouse = DuckDbWarehouse(path)
     merge(warehouse, [row(1)])
@@ -286,7 +288,7 @@ def test_what_duckdb_refuses_is_told_without_its_words(path: Path) -> None:
         assert connection.execute(f"SELECT count(*) FROM {MESSAGES}").fetchall() == [(1,)]
 
 
-def test_nothing_is_drawn_on_standard_output(path: Path) -> None:
+def test_duckdb_progress_bar_is_disabled(path: Path) -> None:
     """Not by a merge, not while reading, however long they take."""
     question = "SELECT current_setting('enable_progress_bar')"
     warehouse = DuckDbWarehouse(path)
@@ -297,7 +299,7 @@ def test_nothing_is_drawn_on_standard_output(path: Path) -> None:
 
 
 @pytest.mark.memory
-def test_memory_stays_flat_however_large_the_window(tmp_path: Path) -> None:
+def test_memory_does_not_grow_with_the_window_size(tmp_path: Path) -> None:
     """Ten times the rows take little more memory: chunks are let go of once they are merged."""
     code = """
 import resource, sys
@@ -324,11 +326,11 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
     assert peaks[1] - peaks[0] < 150
 
 
-def test_a_warehouse_names_its_file(path: Path) -> None:
+def test_warehouse_name_is_the_file_path(path: Path) -> None:
     assert DuckDbWarehouse(path).name == str(path)
 
 
-def test_a_file_that_could_not_be_made_on_a_full_disk_blocks_no_later_load(
+def test_failed_file_creation_on_full_disk_does_not_block_later_loads(
     duckdb_target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever was written of it is gone, and the next load makes it anew."""
@@ -347,7 +349,7 @@ def test_a_file_that_could_not_be_made_on_a_full_disk_blocks_no_later_load(
     assert merge(duckdb_target, [row(1)]) == MergeCounts(inserted=1)
 
 
-def test_the_file_is_for_its_owner_only(duckdb_target: Target) -> None:
+def test_file_is_accessible_to_its_owner_only(duckdb_target: Target) -> None:
     path = Path(duckdb_target.address.removeprefix("duckdb:///"))
     assert merge(duckdb_target, [row(1)]) == MergeCounts(inserted=1)
     assert path.stat().st_mode & 0o777 == 0o600

@@ -17,7 +17,7 @@ LONG = 'Chào "em"\n, 😀\\' * 200_000
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_a_text_of_megabytes_among_others(kind: str, tmp_path: Path) -> None:
+def test_text_of_several_megabytes_survives_a_round_trip(kind: str, tmp_path: Path) -> None:
     rows = [("a", "x"), ("b", LONG), ("c", None), *((f"d{number}", "y") for number in range(3)), ("e", LONG * 2)]
     batches = [pa.RecordBatch.from_pylist([dict(zip(SCHEMA.names, row, strict=True))], SCHEMA) for row in rows]
     assert write_file(kind, tmp_path / "file", SCHEMA, batches) == len(rows)
@@ -34,7 +34,7 @@ def test_a_text_of_megabytes_among_others(kind: str, tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_a_commit_that_names_a_file_outside_moves_nothing(tmp_path: Path, move: list[str]) -> None:
+def test_commit_with_a_path_outside_the_warehouse_is_rejected(tmp_path: Path, move: list[str]) -> None:
     """Somebody who may write into the staging folder must not write elsewhere by our hand."""
     root = tmp_path / "deep" / "lake"
     warehouse = FilesWarehouse(str(root))

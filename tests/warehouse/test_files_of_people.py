@@ -41,7 +41,7 @@ def load(warehouse: FilesWarehouse | DuckDbWarehouse, count: int, first: int = 0
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("kind", ["parquet", "csv", "jsonl"])
-def test_files_and_folders_are_for_their_owner(tmp_path: Path, kind: str) -> None:
+def test_files_and_folders_are_accessible_to_their_owner_only(tmp_path: Path, kind: str) -> None:
     folder = tmp_path / "made" / "warehouse"
     warehouse = FilesWarehouse(f"{folder}?format={kind}")
     warehouse.prepare()
@@ -53,7 +53,7 @@ def test_files_and_folders_are_for_their_owner(tmp_path: Path, kind: str) -> Non
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_folder_that_is_shared_stays_shared(tmp_path: Path) -> None:
+def test_later_loads_inherit_permissions_of_the_settings_file(tmp_path: Path) -> None:
     """Whoever opens the settings file to a group opens what later loads write."""
     folder = tmp_path / "warehouse"
     warehouse = FilesWarehouse(str(folder))
@@ -91,7 +91,7 @@ def run_child(code: str, *arguments: str) -> int:
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("mode", [0o600, 0o660])
-def test_the_log_of_a_killed_load_is_as_closed_as_the_file(tmp_path: Path, mode: int) -> None:
+def test_wal_of_a_killed_load_has_the_permissions_of_the_database_file(tmp_path: Path, mode: int) -> None:
     """Killed between commit and close: the rows are in the log; what has spilled is removed by the next load."""
     path = tmp_path / "esms.duckdb"
     DuckDbWarehouse(path).prepare()
@@ -113,7 +113,7 @@ def test_the_log_of_a_killed_load_is_as_closed_as_the_file(tmp_path: Path, mode:
 
 
 @pytest.mark.in_turn
-def test_an_erased_person_is_gone_from_the_disk(tmp_path: Path) -> None:
+def test_erased_person_leaves_no_bytes_on_disk(tmp_path: Path) -> None:
     """Not only from the tables: no byte of phone or key is left in any file; what others made in the file stays."""
     path = tmp_path / "it's my" / "esms.duckdb"
     warehouse = DuckDbWarehouse(path)
@@ -138,7 +138,9 @@ def test_an_erased_person_is_gone_from_the_disk(tmp_path: Path) -> None:
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_load_that_waited_for_an_erasure_is_in_the_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_concurrent_with_an_erasure_writes_to_the_replaced_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It had the old file in its hands when the new one was put instead."""
     path = tmp_path / "esms.duckdb"
     warehouse = DuckDbWarehouse(path)
@@ -172,7 +174,9 @@ with scratch_folder() as folder:
 """
 
 
-def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scratch_folder_of_a_killed_process_is_removed_by_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing of the living, nothing that is not ours, and nothing behind a link."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)

@@ -69,7 +69,7 @@ def seen(target: Target, view: str, *columns: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.in_turn(every=3)
-def test_the_day_a_message_belongs_to_and_the_campaign_behind_its_runs(sql_target: Target) -> None:
+def test_message_facts_have_vietnam_day_campaign_and_carrier(sql_target: Target) -> None:
     """Days and months are Vietnamese; a nightly campaign is one; carriers by the phone where it tells."""
     filled(sql_target)
     create_marts(sql_target.warehouse)
@@ -87,7 +87,7 @@ def test_the_day_a_message_belongs_to_and_the_campaign_behind_its_runs(sql_targe
     }
 
 
-def test_costs_of_a_month_are_summed_over_the_nights(sql_target: Target) -> None:
+def test_monthly_cost_sums_all_runs_of_a_campaign(sql_target: Target) -> None:
     """Exact in VND; what has no price is counted, not taken for nought."""
     filled(sql_target)
     create_marts(sql_target.warehouse)
@@ -105,7 +105,7 @@ def test_costs_of_a_month_are_summed_over_the_nights(sql_target: Target) -> None
 
 
 @pytest.mark.in_turn(every=3)
-def test_customers_by_what_became_of_them(sql_target: Target) -> None:
+def test_customers_view_gives_the_outcome_across_all_steps(sql_target: Target) -> None:
     """Over all steps of a journey, by the user's own key; a step that reached them is told."""
     steps = [
         ("a", 1, True, "failed", 300), ("a", 2, True, "delivered", 900), ("b", 1, True, "failed", 300),
@@ -124,7 +124,7 @@ def test_customers_by_what_became_of_them(sql_target: Target) -> None:
 
 
 @pytest.mark.in_turn(every=3)
-def test_delivery_by_day_and_what_failed(sql_target: Target) -> None:
+def test_daily_delivery_and_failures_views_have_correct_counts(sql_target: Target) -> None:
     """Every message is in one line of each."""
     filled(sql_target)
     create_marts(sql_target.warehouse)
@@ -141,7 +141,7 @@ def test_delivery_by_day_and_what_failed(sql_target: Target) -> None:
 
 
 @pytest.mark.in_turn(every=3)
-def test_seconds_until_the_final_state_was_seen(sql_target: Target) -> None:
+def test_time_to_final_state_is_measured_from_sending(sql_target: Target) -> None:
     """From sending to the load that saw it; a row that was final at first sight, to that load."""
     sent_at = read_at(0) - timedelta(hours=1)
     merge(sql_target, [row(1, SENT, sent_at=sent_at), row(2, DELIVERED, sent_at=sent_at)])
@@ -154,7 +154,7 @@ def test_seconds_until_the_final_state_was_seen(sql_target: Target) -> None:
     assert times[date(2026, 11, 2)]["without_time"] == 1
 
 
-def test_times_do_not_depend_on_the_clocks_of_the_session() -> None:
+def test_time_to_final_state_is_independent_of_the_session_time_zone() -> None:
     """In New York they were put back on 1 November 2026, between sending and the final state."""
     sent, seen = datetime(2026, 10, 31, 3, tzinfo=UTC), datetime(2026, 11, 2, 5, 0, 0, 500_000, tzinfo=UTC)
     start = datetime(2026, 10, 30, 17, tzinfo=UTC)
@@ -182,7 +182,7 @@ def test_times_do_not_depend_on_the_clocks_of_the_session() -> None:
 
 
 @pytest.mark.in_turn(every=3)
-def test_views_see_later_loads_and_are_made_again(sql_target: Target) -> None:
+def test_views_can_be_recreated_and_include_later_loads(sql_target: Target) -> None:
     """Twice is once, on an empty warehouse too."""
     sql_target.warehouse.prepare()
     assert create_marts(sql_target.warehouse) == tuple(mart_views())
@@ -193,7 +193,7 @@ def test_views_see_later_loads_and_are_made_again(sql_target: Target) -> None:
 
 
 @pytest.mark.in_turn
-def test_a_person_is_erased_from_the_views_too(sql_target: Target) -> None:
+def test_erased_person_disappears_from_the_views(sql_target: Target) -> None:
     """Erasing makes the DuckDB file anew, and its views with it."""
     filled(sql_target)
     create_marts(sql_target.warehouse)
@@ -217,7 +217,7 @@ def execute(target: Target, statement: str) -> None:
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_name_that_is_taken_is_one_line_and_nothing_is_kept(sql_target: Target) -> None:
+def test_existing_table_with_a_view_name_gives_one_line_error(sql_target: Target) -> None:
     """A table of somebody's stays, and no view is made."""
     filled(sql_target)
     execute(sql_target, "CREATE TABLE esms_month_statement (mine integer)")
@@ -230,14 +230,14 @@ def test_a_name_that_is_taken_is_one_line_and_nothing_is_kept(sql_target: Target
     assert len(seen(sql_target, "esms_message_facts")) == 6
 
 
-def test_files_have_no_views(tmp_path: Path) -> None:
+def test_file_warehouse_does_not_support_views(tmp_path: Path) -> None:
     """Said in a line, with what does."""
     with open_warehouse(tmp_path) as warehouse, pytest.raises(ConfigurationError, match="a DuckDB file or PostgreSQL"):
         create_marts(warehouse)
 
 
 @pytest.mark.in_turn(every=3)
-def test_lists_in_the_models_are_those_of_the_package(sql_target: Target) -> None:
+def test_carriers_and_message_types_in_sql_match_the_package(sql_target: Target) -> None:
     """Carriers and message types stand in SQL because dbt reads no Python."""
     create_marts(sql_target.warehouse)
     carriers = {one["prefix"]: one["carrier"] for one in sql_target.read("esms_carriers")}
@@ -246,7 +246,7 @@ def test_lists_in_the_models_are_those_of_the_package(sql_target: Target) -> Non
     assert types == {key: words[0] for key, words in WORDS.items() if key.removeprefix("type.").isdecimal()}
 
 
-def test_the_dbt_package_describes_the_tables_as_they_are(tmp_path: Path) -> None:
+def test_dbt_package_documents_all_tables_columns_and_models(tmp_path: Path) -> None:
     """Every column, in the same words; every model has a description and is a view of `esms marts`."""
     package = copy_dbt_package(tmp_path / "dbt_esms")
     (source,) = yaml.safe_load((package / "models" / "sources.yml").read_text("utf-8"))["sources"]
@@ -265,7 +265,9 @@ def test_the_dbt_package_describes_the_tables_as_they_are(tmp_path: Path) -> Non
 
 @pytest.mark.dbt
 @pytest.mark.in_turn(every=2)
-def test_dbt_builds_the_package(sql_target: Target, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_dbt_build_gives_the_same_views_as_esms_marts(
+    sql_target: Target, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     """Every model and test of it, on both databases; its numbers are those of `esms marts`."""
     filled(sql_target)
     create_marts(sql_target.warehouse)

@@ -41,7 +41,7 @@ from esms_connectors.warehouse.merging import ArrowSource
 
 
 @pytest.mark.in_turn
-def test_another_way_of_keeping_phones_is_refused(target: Target) -> None:
+def test_different_phone_privacy_setting_is_rejected(target: Target) -> None:
     """One warehouse keeps one setting: neither a load nor a plan may mix them."""
     merge(target, [row(1)])
     with pytest.raises(ConfigurationError, match="one setting") as caught:
@@ -54,7 +54,7 @@ def test_another_way_of_keeping_phones_is_refused(target: Target) -> None:
 
 
 @pytest.mark.in_turn
-def test_a_source_that_breaks_off_leaves_nothing(target: Target) -> None:
+def test_failing_row_source_rolls_back_the_load(target: Target) -> None:
     """Rows, history and load come together or not at all, and the next load finds the warehouse in order."""
     merge(target, [row(1, SENT)])
 
@@ -73,7 +73,9 @@ def test_a_source_that_breaks_off_leaves_nothing(target: Target) -> None:
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("moment", range(1, 9, 2))
-def test_ctrl_c_in_the_hands_of_the_database(target: Target, monkeypatch: pytest.MonkeyPatch, moment: int) -> None:
+def test_ctrl_c_inside_the_database_stays_keyboard_interrupt_and_rolls_back(
+    target: Target, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
     """DuckDB makes an error of its own of what is raised while it takes rows over; it stays a KeyboardInterrupt."""
     merge(target, [row(1, SENT)])
     asked = 0
@@ -101,7 +103,7 @@ def test_ctrl_c_in_the_hands_of_the_database(target: Target, monkeypatch: pytest
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("error", [ValueError("KeyboardInterrupt"), EsmsError("Query interrupted")], ids=repr)
-def test_an_error_that_only_speaks_of_ctrl_c(target: Target, error: Exception) -> None:
+def test_error_mentioning_an_interrupt_keeps_its_type(target: Target, error: Exception) -> None:
     """A text of the gateway may hold the word; the error stays what it is."""
 
     def rows() -> Iterator[pa.RecordBatch]:
@@ -114,7 +116,7 @@ def test_an_error_that_only_speaks_of_ctrl_c(target: Target, error: Exception) -
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("said", [1, 3])
-def test_rows_that_do_not_add_up_are_refused(target: Target, said: int) -> None:
+def test_wrong_row_count_is_rejected(target: Target, said: int) -> None:
     """Another number of rows than was proven is not loaded."""
     with pytest.raises(WarehouseError, match="row counts of the merge do not match"):
         target.warehouse.merge(load_of(said), batches([row(1), row(2)]))
@@ -123,7 +125,7 @@ def test_rows_that_do_not_add_up_are_refused(target: Target, said: int) -> None:
 
 
 @pytest.mark.in_turn(every=3)
-def test_rows_of_another_window_are_refused(target: Target) -> None:
+def test_rows_of_another_window_are_rejected(target: Target) -> None:
     """Files would leave them out, as rows of another day, and say that they were loaded."""
     merge(target, [row(1, SENT)])
     for other in (row(2, window=NEXT_WINDOW), row(2, window_end=WINDOW.start.add(hours=1))):
@@ -134,7 +136,7 @@ def test_rows_of_another_window_are_refused(target: Target) -> None:
     assert [load["load_count"] for load in target.loads()] == [1]
 
 
-def test_a_key_that_comes_twice_is_never_two_rows(target: Target) -> None:
+def test_duplicate_row_key_is_rejected(target: Target) -> None:
     """The loader never does it; if it did, the load would be refused."""
     with pytest.raises(WarehouseError, match="row counts of the merge do not match"):
         target.warehouse.merge(load_of(2), batches([row(1), row(1)]))
@@ -142,7 +144,7 @@ def test_a_key_that_comes_twice_is_never_two_rows(target: Target) -> None:
 
 
 @pytest.mark.in_turn
-def test_a_large_window_in_many_batches(large_target: Target) -> None:
+def test_large_window_in_many_batches_loses_no_rows(large_target: Target) -> None:
     """300 000 rows, then a tenth of them changed: no row is lost on the way, which DuckDB 2.0.0 is able to do."""
     # PostgreSQL has no row groups that could be mixed up.
     count = 50_000 if large_target.address.startswith("postgresql") else 300_000
@@ -216,14 +218,14 @@ class Model:
 
 
 @pytest.mark.in_turn
-def test_any_sequence_of_loads_follows_the_rules(target: Target) -> None:
+def test_random_load_sequence_matches_the_reference_model(target: Target) -> None:
     """Random loads, some of them late, against the rules written down row by row."""
     _play_random_loads(target, seed=0)
 
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_any_other_sequence_as_well(sql_target: Target, seed: int) -> None:
+def test_further_random_load_sequences_match_the_reference_model(sql_target: Target, seed: int) -> None:
     _play_random_loads(sql_target, seed)
 
 
@@ -258,7 +260,7 @@ def _play_random_loads(target: Target, seed: int) -> None:
 
 
 @pytest.mark.in_turn
-def test_erasing_a_person_by_the_stored_phone(target: Target) -> None:
+def test_erase_by_stored_phone_removes_rows_and_history(target: Target) -> None:
     """Their rows and the history of these go, in every window; those of others stay, and the loads."""
     phone = row(1)["phone"]
     merge(target, [row(1, SENT), row(2, SENT), row(3, SENT, phone=None)])
@@ -273,7 +275,7 @@ def test_erasing_a_person_by_the_stored_phone(target: Target) -> None:
 
 
 @pytest.mark.in_turn
-def test_erasing_a_person_by_the_keys(target: Target) -> None:
+def test_erase_by_row_keys_removes_rows_and_history(target: Target) -> None:
     """Where phones are masked or left out, the key of a message and a phone tells whose a row is."""
     merge(target, [row(1, SENT, phone=None), row(2, SENT, phone=None), row(3, SENT, phone=None, message_id=None)])
     merge(target, [row(number, phone=None) for number in (1, 2)], minute=5)
@@ -283,7 +285,7 @@ def test_erasing_a_person_by_the_keys(target: Target) -> None:
     assert {line["row_key"] for line in target.history()} == {key_of(2)}
 
 
-def test_the_second_try_of_a_message_is_the_persons_too() -> None:
+def test_row_key_of_a_second_attempt_belongs_to_the_same_person() -> None:
     """It has the key of the first, and its type behind."""
     person = Person(None, lambda message_id: f"{message_id}:a1")
     keys = ("m1:a1", "m1:a1/2", "m1:a12", "m2:a1", "m2:a1/2")
@@ -291,7 +293,7 @@ def test_the_second_try_of_a_message_is_the_persons_too() -> None:
 
 
 @pytest.mark.in_turn
-def test_erasing_one_person_among_very_many(large_target: Target) -> None:
+def test_erase_finds_one_person_among_many_rows(large_target: Target) -> None:
     """All keys are looked at, however many."""
     large_target.warehouse.merge(load_of(60_000), many(60_000))
     person = Person(None, lambda message_id: f"many-{message_id[1:]}" if message_id == "m59999" else "")
@@ -300,17 +302,17 @@ def test_erasing_one_person_among_very_many(large_target: Target) -> None:
 
 
 @pytest.mark.in_turn(every=3)
-def test_nobody_is_erased_from_an_empty_warehouse(target: Target) -> None:
+def test_erase_on_an_empty_warehouse_removes_nothing(target: Target) -> None:
     assert target.warehouse.erase(Person("0900000000", lambda message_id: "")) == {MESSAGES: 0, HISTORY: 0}
     assert target.warehouse.erase(Person(None, lambda message_id: "")) == {MESSAGES: 0, HISTORY: 0}
 
 
-def test_closing_twice_is_closing_once(target: Target) -> None:
+def test_closing_twice_is_harmless(target: Target) -> None:
     target.warehouse.close()
     target.warehouse.close()
 
 
-def test_the_rules_that_only_some_targets_run_are_tests() -> None:
+def test_names_in_the_target_rules_are_existing_tests() -> None:
     """A test with a new name must not be lost for them."""
     names = {*globals(), *vars(test_warehouse_merge)}
     assert set().union(*RULES.values()) <= {name for name in names if name.startswith("test_")}

@@ -22,7 +22,7 @@ SENT_IN_FAR = datetime(2026, 11, 6, 3, tzinfo=DAY.tzinfo)
 
 
 @pytest.mark.in_turn
-def test_what_another_day_lists_takes_no_final_state_back(shared_target: Target) -> None:
+def test_listing_under_another_day_does_not_revert_a_final_state(shared_target: Target) -> None:
     """Its time of sending is that of the day that brought it."""
     merge(shared_target, [row(1), row(2)])
     counts = merge(shared_target, [row(1, PENDING, FAR), row(3, window=FAR)], window=FAR, minute=5)
@@ -38,7 +38,7 @@ def test_what_another_day_lists_takes_no_final_state_back(shared_target: Target)
 
 
 @pytest.mark.in_turn
-def test_a_row_that_moves_to_the_day_of_its_sending_is_changed_where_it_is(shared_target: Target) -> None:
+def test_row_moved_to_its_sending_day_is_updated_in_place(shared_target: Target) -> None:
     merge(shared_target, [row(1, PENDING), row(2)])
     moved = row(1, DELIVERED, FAR, sent_at=SENT_IN_FAR)
     counts = merge(shared_target, [moved], window=FAR, minute=5)
@@ -51,7 +51,7 @@ def test_a_row_that_moves_to_the_day_of_its_sending_is_changed_where_it_is(share
 
 
 @pytest.mark.in_turn
-def test_three_days_that_list_the_same_rows(shared_target: Target) -> None:
+def test_rows_listed_under_three_days_are_stored_once(shared_target: Target) -> None:
     """The one between the others is loaded last."""
     days = [WINDOW, SentWindow(25, NEXT_WINDOW.end, NEXT_WINDOW.end.add(days=1)), NEXT_WINDOW]
     for minute, window in enumerate(days):
@@ -61,7 +61,7 @@ def test_three_days_that_list_the_same_rows(shared_target: Target) -> None:
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("sent_at", [3, None])
-def test_an_id_that_is_final_on_three_days_keeps_none_of_them_out(shared_target: Target, sent_at: int | None) -> None:
+def test_row_final_on_three_days_does_not_block_new_rows(shared_target: Target, sent_at: int | None) -> None:
     """Each day has its own time of sending, or none; the one between the others is loaded last."""
     far = SentWindow(25, NEXT_WINDOW.end, NEXT_WINDOW.end.add(days=1))
     for minute, (window, status) in enumerate([(WINDOW, FAILED), (far, DELIVERED), (NEXT_WINDOW, DELIVERED)]):
@@ -79,7 +79,7 @@ def lake(tmp_path: Path) -> Path:
     return tmp_path / "lake"
 
 
-def test_a_row_that_two_days_of_a_folder_hold_is_held_once_again(lake: Path) -> None:
+def test_row_duplicated_across_days_of_a_folder_is_deduplicated_by_the_next_load(lake: Path) -> None:
     """As after two loads of the two days at once: the final one stays, and the day between can be loaded."""
     days = [WINDOW, SentWindow(25, NEXT_WINDOW.end, NEXT_WINDOW.end.add(days=1))]
     for name, window, status in (("one", days[0], PENDING), ("two", days[1], FAILED)):
@@ -102,7 +102,7 @@ def test_a_row_that_two_days_of_a_folder_hold_is_held_once_again(lake: Path) -> 
     assert [one for one in found if one[0] == key_of(1)] == [(key_of(1), "failed")]
 
 
-def test_who_is_erased_is_in_no_index_either(lake: Path) -> None:
+def test_erased_person_is_removed_from_the_key_index(lake: Path) -> None:
     files = FilesWarehouse(str(lake))
     merge(files, [row(1, PENDING), row(2, PENDING)])
 
@@ -121,7 +121,7 @@ def test_who_is_erased_is_in_no_index_either(lake: Path) -> None:
 
 
 @pytest.mark.in_turn
-def test_a_statement_says_that_a_row_is_stored_under_two_days(tmp_path: Path) -> None:
+def test_statement_reports_rows_stored_under_two_days(tmp_path: Path) -> None:
     with open_warehouse(f"duckdb:///{tmp_path / 'esms.duckdb'}") as warehouse:
         warehouse.prepare()
         merge(warehouse, [row(2)], minute=0)
@@ -136,7 +136,7 @@ def test_a_statement_says_that_a_row_is_stored_under_two_days(tmp_path: Path) ->
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("kind", ["parquet", "csv", "jsonl"])
-def test_a_query_on_files_has_each_row_once(tmp_path: Path, kind: str) -> None:
+def test_query_on_files_returns_each_row_once(tmp_path: Path, kind: str) -> None:
     """Under two days, the final one; under two types, which name the row's own. Another type is another message."""
     address = f"{tmp_path / 'lake'}?format={kind}"
     of_type_2 = SentWindow(2, DAY, DAY.add(days=1))

@@ -31,7 +31,7 @@ def _change(target: Target, statement: str) -> None:
         connection.cursor().execute(statement)
 
 
-def test_tables_of_which_only_some_were_made(target: Target) -> None:
+def test_missing_table_is_recreated_only_while_the_others_are_empty(target: Target) -> None:
     """Each is made at once and for good, so a process may end between two; with rows in one, the others were lost."""
     target.warehouse.prepare()
     _change(target, "DROP TABLE esms_loads")
@@ -42,7 +42,7 @@ def test_tables_of_which_only_some_were_made(target: Target) -> None:
         target.warehouse.prepare()
 
 
-def test_a_table_of_somebody_else(target: Target) -> None:
+def test_foreign_table_named_esms_loads_is_rejected(target: Target) -> None:
     _change(target, "CREATE TABLE esms_loads (a int)")
     with pytest.raises(ConfigurationError, match="esms_loads already exists but was not created by"):
         target.warehouse.prepare()
@@ -51,7 +51,7 @@ def test_a_table_of_somebody_else(target: Target) -> None:
     assert target.read(MESSAGES) == []
 
 
-def test_a_value_that_does_not_fit_refuses_the_load(target: Target) -> None:
+def test_too_long_key_rejects_the_whole_load(target: Target) -> None:
     """Nothing is cut off."""
     target.warehouse.prepare()
     with pytest.raises(WarehouseError, match="a key has over 700 characters"):
@@ -59,7 +59,7 @@ def test_a_value_that_does_not_fit_refuses_the_load(target: Target) -> None:
     assert target.messages() == {}
 
 
-def test_without_its_key_the_merge_is_the_same(target: Target) -> None:
+def test_merge_works_without_the_primary_key(target: Target) -> None:
     target.warehouse.prepare()
     _change(target, "ALTER TABLE esms_sent_messages DROP PRIMARY KEY")
     merge(target, [row(1, (5, 2))])
@@ -76,7 +76,7 @@ def test_without_its_key_the_merge_is_the_same(target: Target) -> None:
         ("mysql://u:geheim@127.0.0.1:1/x?ssl_ca=/none", "names a file that cannot be read"),
     ],
 )
-def test_addresses_that_lead_nowhere(address: str, said: str) -> None:
+def test_unusable_address_is_rejected_without_leaking_the_password(address: str, said: str) -> None:
     with pytest.raises((ConfigurationError, WarehouseError), match=said) as caught:
         open_warehouse(address).prepare()
     assert "geheim" not in str(caught.value)

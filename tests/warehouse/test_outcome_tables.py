@@ -67,7 +67,7 @@ def test_outcomes_are_replaced_by_journey(target: Target) -> None:
     assert found == sorted([*told, outcome(LONG, "1")], key=lambda row: (row[0], row[3], row[2]))
 
 
-def test_the_columns_are_those_of_the_outcomes() -> None:
+def test_table_columns_match_the_outcome_columns_in_order() -> None:
     """In their order, so that values find their columns."""
     from esms_connectors.sending.steps.outcomes import OUTCOME_COLUMNS
 

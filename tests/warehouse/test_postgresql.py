@@ -89,7 +89,7 @@ def weak_user(postgres: PostgresServer, target: Target) -> Iterator[str]:
     postgres.execute(f"DROP ROLE {name}")
 
 
-def test_nobody_there() -> None:
+def test_refused_connection_gives_retryable_one_line_error() -> None:
     """A refused connection may pass."""
     url = f"postgresql://esms:{quote(PASSWORD, safe='')}@127.0.0.1:1/warehouse"
     with pytest.raises(Refused) as caught:
@@ -98,13 +98,13 @@ def test_nobody_there() -> None:
     assert "postgresql://127.0.0.1/warehouse cannot be reached" in one_line(prepare(url), Refused)
 
 
-def test_an_unknown_database_and_an_unknown_user(postgres: PostgresServer) -> None:
+def test_unknown_database_or_user_gives_configuration_error(postgres: PostgresServer) -> None:
     """These do not pass by themselves."""
     assert "nowhere" in one_line(prepare(address(postgres, database="nowhere")), ConfigurationError)
     assert "nobody" in one_line(prepare(address(postgres, user="nobody")), ConfigurationError)
 
 
-def test_a_wrong_password(postgres: PostgresServer) -> None:
+def test_wrong_password_gives_configuration_error(postgres: PostgresServer) -> None:
     """Refused by a server that asks for one."""
     postgres.execute("CREATE ROLE asked LOGIN PASSWORD 'another'")
     try:
@@ -134,14 +134,14 @@ def _tcp(server: PostgresServer) -> str:
         "postgresql://[::1/db",
     ],
 )
-def test_urls_that_cannot_be_read(url: str) -> None:
+def test_malformed_url_is_rejected_without_quoting_it(url: str) -> None:
     """The URL is not quoted, because it may hold a password."""
     said = one_line(prepare(url), ConfigurationError)
     assert "cannot be" in said
     assert "a@b" not in said
 
 
-def test_options_are_handed_on_as_they_are(postgres: PostgresServer) -> None:
+def test_url_options_are_decoded_and_plus_signs_kept(postgres: PostgresServer) -> None:
     """A plus is a plus, and what stands for a sign is that sign."""
     url = address(postgres, application_name="a+b c&d")
     with PostgresWarehouse(url) as warehouse:
@@ -150,7 +150,7 @@ def test_options_are_handed_on_as_they_are(postgres: PostgresServer) -> None:
         assert warehouse._settings["application_name"] == "a+b c&d"
 
 
-def test_a_user_who_may_not_create(postgres: PostgresServer, weak_user: str) -> None:
+def test_missing_create_privilege_gives_one_line_error(postgres: PostgresServer, weak_user: str) -> None:
     """One line names the right that is missing."""
     schema = postgres.new_schema()
     postgres.execute(f"GRANT USAGE ON SCHEMA {schema} TO {weak_user}")
@@ -158,7 +158,7 @@ def test_a_user_who_may_not_create(postgres: PostgresServer, weak_user: str) -> 
     assert "may not create" in said
 
 
-def test_a_user_who_may_only_read(postgres: PostgresServer, target: Target, weak_user: str) -> None:
+def test_read_only_user_can_list_loads_but_not_merge(postgres: PostgresServer, target: Target, weak_user: str) -> None:
     """Reading the loads is allowed, a merge is one line."""
     merge(target, [row(1)])
     postgres.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema_of(target)} TO {weak_user}")
@@ -169,11 +169,11 @@ def test_a_user_who_may_only_read(postgres: PostgresServer, target: Target, weak
     assert set(target.messages()) == {key_of(1)}
 
 
-def test_a_schema_that_is_not_there(postgres: PostgresServer) -> None:
+def test_missing_schema_gives_configuration_error(postgres: PostgresServer) -> None:
     assert "schema" in one_line(prepare(address(postgres, schema="nowhere")), ConfigurationError)
 
 
-def test_a_schema_of_any_name(postgres: PostgresServer) -> None:
+def test_schema_name_with_quotes_and_spaces_works(postgres: PostgresServer) -> None:
     """Quotes, capitals and blanks are part of the name."""
     postgres.execute('CREATE SCHEMA "Báo cáo ""1"""')
     with PostgresWarehouse(address(postgres, schema='Báo cáo "1"')) as warehouse:
@@ -190,19 +190,19 @@ def test_a_schema_of_any_name(postgres: PostgresServer) -> None:
         f"CREATE VIEW {HISTORY} AS SELECT 1 AS row_key",
     ],
 )
-def test_tables_of_somebody_else_are_not_touched(postgres: PostgresServer, statement: str) -> None:
+def test_foreign_tables_with_our_names_are_rejected(postgres: PostgresServer, statement: str) -> None:
     schema = postgres.new_schema()
     postgres.execute(f"SET search_path = {schema}; {statement}")
     assert "not created by esms-connectors" in one_line(prepare(address(postgres, schema=schema)), ConfigurationError)
 
 
-def test_tables_that_were_never_made(postgresql_target: Target) -> None:
+def test_missing_tables_give_an_error_that_mentions_prepare(postgresql_target: Target) -> None:
     """A merge without `prepare` says what is missing."""
     assert "prepare" in one_line(lambda: merge(postgresql_target, [row(1)]), ConfigurationError)
     assert "prepare" in one_line(lambda: list(postgresql_target.warehouse.loads()), ConfigurationError)
 
 
-def test_tables_and_columns_say_what_they_hold(postgres: PostgresServer, target: Target) -> None:
+def test_tables_and_columns_have_comments(postgres: PostgresServer, target: Target) -> None:
     found = postgres.execute(
         "SELECT class.relname::text, attribute.attname::text, col_description(class.oid, attribute.attnum), "
         "obj_description(class.oid, 'pg_class') FROM pg_class AS class "
@@ -214,7 +214,7 @@ def test_tables_and_columns_say_what_they_hold(postgres: PostgresServer, target:
     assert {table: {name: comment for of, name, comment, _ in found if of == table} for table in COLUMNS} == COLUMNS
 
 
-def test_keys_and_indices(postgres: PostgresServer, target: Target) -> None:
+def test_tables_have_the_expected_keys_and_indexes(postgres: PostgresServer, target: Target) -> None:
     """What follow-up, reports and erasing look for."""
     found = postgres.execute(f"SELECT indexdef FROM pg_indexes WHERE schemaname = '{schema_of(target)}'")
     columns = sorted(
@@ -230,7 +230,7 @@ def test_keys_and_indices(postgres: PostgresServer, target: Target) -> None:
 
 
 @pytest.mark.in_turn
-def test_a_connection_lost_in_the_middle(postgres: PostgresServer, target: Target) -> None:
+def test_connection_lost_during_merge_rolls_back_and_can_be_retried(postgres: PostgresServer, target: Target) -> None:
     """Nothing of the window is there; the same warehouse loads it later, over a new connection."""
     merge(target, [row(1, SENT)])
 
@@ -251,7 +251,7 @@ def test_a_connection_lost_in_the_middle(postgres: PostgresServer, target: Targe
     assert target.warehouse.merge(load_of(110_000, minute=5), many(110_000)) == MergeCounts(inserted=110_000)
 
 
-def test_a_connection_lost_while_nothing_was_done(postgres: PostgresServer, target: Target) -> None:
+def test_connection_lost_while_idle_is_replaced(postgres: PostgresServer, target: Target) -> None:
     """The next call takes a new one."""
     merge(target, [row(1)])
     postgres.execute(
@@ -260,7 +260,7 @@ def test_a_connection_lost_while_nothing_was_done(postgres: PostgresServer, targ
     assert merge(target, [row(1)], minute=1) == MergeCounts(unchanged=1)
 
 
-def test_loads_are_streamed(target: Target) -> None:
+def test_loads_are_streamed_without_blocking_other_calls(target: Target) -> None:
     """Other calls go on while they are read, and a reader who stops early leaves the warehouse in order."""
     target.warehouse.plan([WINDOW, NEXT_WINDOW], planned_at=PLANNED, privacy=PRIVACY)
     with closing(target.warehouse.loads()) as lines:
@@ -271,7 +271,7 @@ def test_loads_are_streamed(target: Target) -> None:
 
 
 @pytest.mark.in_turn(every=3)
-def test_erasing_and_loading_at_once(target: Target) -> None:
+def test_concurrent_erase_and_load_do_not_fail(target: Target) -> None:
     """They take turns: neither fails, and who was loaded again after being erased is there with one row."""
     merge(target, [row(number, SENT) for number in range(200)])
     start = threading.Barrier(3)
@@ -292,7 +292,7 @@ def test_erasing_and_loading_at_once(target: Target) -> None:
     assert {key_of(number) for number in range(20, 200)} <= set(target.messages())
 
 
-def test_a_stricter_default_does_not_hide_what_was_just_written(postgres: PostgresServer, target: Target) -> None:
+def test_repeatable_read_default_does_not_hide_concurrent_loads(postgres: PostgresServer, target: Target) -> None:
     """With REPEATABLE READ as the user's default, a load that waited for its turn still sees the one before it."""
     url = f"{target.address}&options=" + quote("-cdefault_transaction_isolation=repeatable\\ read")
     with PostgresWarehouse(url) as strict, ThreadPoolExecutor(2) as pool:
@@ -301,7 +301,7 @@ def test_a_stricter_default_does_not_hide_what_was_just_written(postgres: Postgr
 
 
 @pytest.mark.in_turn(every=3)
-def test_loads_behind_a_pooler_where_the_default_isolation_is_strict(postgres: PostgresServer) -> None:
+def test_loads_through_pgbouncer_work_with_serializable_default(postgres: PostgresServer) -> None:
     """Three loaders share two sessions, a transaction each; the limits of time are those of the loads."""
     if PGBOUNCER is None:
         pytest.skip(MISSING)
@@ -316,7 +316,7 @@ def test_loads_behind_a_pooler_where_the_default_isolation_is_strict(postgres: P
         assert len(list(warehouse.loads())) == 1
 
 
-def test_a_forked_process_has_connections_of_its_own(target: Target) -> None:
+def test_forked_process_uses_its_own_connections(target: Target) -> None:
     """What the new process does is not said on the connection of the old one."""
     merge(target, [row(1)])
     pid = os.fork()
@@ -332,7 +332,7 @@ def test_a_forked_process_has_connections_of_its_own(target: Target) -> None:
     assert set(target.messages()) == {key_of(1), key_of(2), key_of(3)}
 
 
-def test_a_session_that_forgot_its_settings(target: Target) -> None:
+def test_session_with_reset_settings_still_loads_correctly(target: Target) -> None:
     """As a pooler may hand it out: times stay the same, and the tables are found, whatever zone and path it has."""
     merge(target, [row(1)])
     stored = target.messages()
@@ -349,7 +349,7 @@ def test_a_session_that_forgot_its_settings(target: Target) -> None:
 @pytest.mark.parametrize(
     "key", ["", ", ADD PRIMARY KEY (row_key) DEFERRABLE", ", ADD PRIMARY KEY (row_key, window_start)"]
 )
-def test_a_table_whose_key_somebody_has_changed(postgres: PostgresServer, target: Target, key: str) -> None:
+def test_merge_works_with_a_dropped_or_changed_primary_key(postgres: PostgresServer, target: Target, key: str) -> None:
     """Restored without it, or made anew to be partitioned: rows are told apart all the same."""
     table = f"{schema_of(target)}.{MESSAGES}"
     postgres.execute(f"ALTER TABLE {table} DROP CONSTRAINT {MESSAGES}_pkey{key}")
@@ -366,14 +366,14 @@ def test_temporary_tables_do_not_outlive_a_load(target: Target) -> None:
     assert connection.execute("SELECT count(*) FROM pg_class WHERE relpersistence = 't'").fetchone() == (0,)
 
 
-def test_a_warehouse_names_its_place_without_the_password() -> None:
+def test_warehouse_name_omits_the_password() -> None:
     warehouse = PostgresWarehouse(f"postgresql://esms:{quote(PASSWORD, safe='')}@db.example:5433/dwh?schema=zalo")
     assert warehouse.name == "postgresql://db.example/dwh?schema=zalo"
     assert repr(warehouse) == "PostgresWarehouse('postgresql://db.example/dwh?schema=zalo')"
 
 
 @pytest.mark.in_turn
-def test_statistics_of_before(postgres: PostgresServer, target: Target) -> None:
+def test_stale_statistics_do_not_slow_down_large_merges(postgres: PostgresServer, target: Target) -> None:
     """
     PostgreSQL believes that the table has one row in much room, as autovacuum finds it after a load was taken back.
 
@@ -395,7 +395,7 @@ def test_statistics_of_before(postgres: PostgresServer, target: Target) -> None:
     assert len(target.messages()) == 60_001
 
 
-def test_a_query_sees_the_schema_and_the_options_of_the_address(target: Target) -> None:
+def test_query_uses_schema_and_options_of_the_address(target: Target) -> None:
     """`schema` is ours, the rest goes to libpq beside what a query needs itself."""
     merge(target, [row(1)])
     asked = "SELECT count(*), current_setting('work_mem'), current_setting('TimeZone') FROM esms_sent_messages"
@@ -406,7 +406,7 @@ def test_a_query_sees_the_schema_and_the_options_of_the_address(target: Target) 
     assert found.rows[0][1] == "77kB"
 
 
-def test_libpq_knows_what_connections_may_pass_on() -> None:
+def test_libpq_knows_all_forwarded_options() -> None:
     """One name too many would be refused by it, for everybody."""
     assert {one.keyword.decode() for one in pq.Conninfo.get_defaults()} >= LIBPQ_OPTIONS - {
         "sslnegotiation"

@@ -13,7 +13,7 @@ from esms_connectors.warehouse.contract import MESSAGES
 
 @pytest.mark.in_turn
 @pytest.mark.slow
-def test_who_reads_during_a_load_sees_all_of_it_or_nothing(read_target: Target) -> None:
+def test_concurrent_reader_sees_a_load_completely_or_not_at_all(read_target: Target) -> None:
     """Another process changes all rows and adds nine times as many; they are read until it is done."""
     target, before, after = read_target, (1_000, {"sent"}), (10_000, {"delivered"})
 
@@ -28,8 +28,10 @@ def test_who_reads_during_a_load_sees_all_of_it_or_nothing(read_target: Target) 
     while _is_running(loader):
         try:
             seen.append(read())
-        except duckdb.IOException:  # a DuckDB file is open for one process that writes, and for nobody else then
-            assert target.address.startswith("duckdb:")
+        except duckdb.Error:
+            # A DuckDB file is open for one process that writes, and for nobody else then. A Parquet file is opened
+            # several times in a query, so that it may be replaced in between: an error, and no wrong row.
+            assert not target.address.startswith("postgresql:")
     assert finish(loader) == (0, "done")
     assert all(one in (before, after) for one in seen)
     assert read() == after

@@ -39,7 +39,7 @@ def filled(target: Target) -> None:
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("stored", [THEIRS, None])
-def test_everything_about_a_person(sql_target: Target, stored: str | None) -> None:
+def test_rows_about_a_person_include_messages_history_and_outcomes(sql_target: Target, stored: str | None) -> None:
     """Found by the phone, or where phones are masked by the key of their message."""
     filled(sql_target)
     whom = person(stored, (("march", "customer-7"),))
@@ -52,7 +52,7 @@ def test_everything_about_a_person(sql_target: Target, stored: str | None) -> No
 
 
 @pytest.mark.in_turn
-def test_who_is_erased_is_in_no_outcome_either(forgetting_target: Target) -> None:
+def test_erase_removes_outcomes_of_the_person_only(forgetting_target: Target) -> None:
     """Those of others stay, as do those of the same key in another run."""
     filled(forgetting_target)
     forgetting_target.warehouse.put_group(OUTCOMES_TABLE, "april", [outcome("customer-7", SENT_AT, "april")])
@@ -63,13 +63,13 @@ def test_who_is_erased_is_in_no_outcome_either(forgetting_target: Target) -> Non
 
 
 @pytest.mark.in_turn
-def test_nobody_without_a_name_is_erased(forgetting_target: Target) -> None:
+def test_erase_without_phone_or_keys_removes_no_outcomes(forgetting_target: Target) -> None:
     filled(forgetting_target)
     assert forgetting_target.warehouse.erase(Person(None, lambda _: ""))[OUTCOMES] == 0
 
 
 @pytest.mark.in_turn
-def test_what_is_old_goes_with_its_history_and_its_window(forgetting_target: Target) -> None:
+def test_forget_removes_old_messages_with_history_loads_and_outcomes(forgetting_target: Target) -> None:
     """The next day stays; a window whose rows are gone is not one that had none."""
     filled(forgetting_target)
     before = WINDOW.end
@@ -83,7 +83,7 @@ def test_what_is_old_goes_with_its_history_and_its_window(forgetting_target: Tar
 
 
 @pytest.mark.in_turn(every=3)
-def test_what_was_created_early_and_sent_later_stays(forgetting_target: Target) -> None:
+def test_forget_keeps_messages_sent_after_the_cutoff(forgetting_target: Target) -> None:
     """A message is as old as its sending; an outcome without one as its run."""
     merge(forgetting_target, [row(1, DELIVERED, sent_at=NEXT_WINDOW.end), row(2, DELIVERED)])
     forgetting_target.warehouse.put_group(
@@ -94,6 +94,6 @@ def test_what_was_created_early_and_sent_later_stays(forgetting_target: Target) 
     assert set(forgetting_target.messages()) == {key_of(1)}
 
 
-def test_a_place_that_does_not_forget_says_so(tmp_path: object) -> None:
+def test_forget_on_a_folder_gives_configuration_error(tmp_path: object) -> None:
     with open_warehouse(f"{tmp_path}/folder") as warehouse, pytest.raises(ConfigurationError, match="cannot delete"):
         warehouse.forget(WINDOW.end)

@@ -54,7 +54,7 @@ def target(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iter
     store.rm("bucket", recursive=True)
 
 
-def test_loading_again_and_from_another_handle(target: Target) -> None:
+def test_repeated_loads_from_two_handles_follow_the_merge_rules(target: Target) -> None:
     """New, changed, gone back, and an older load that comes late."""
     assert merge(target, [row(1), row(2, SENT), row(3)]) == MergeCounts(inserted=3)
     with target.again() as other:
@@ -69,7 +69,7 @@ def test_loading_again_and_from_another_handle(target: Target) -> None:
     assert [line["load_count"] for line in target.loads()] == [3]
 
 
-def test_two_processes_at_one_day(target: Target) -> None:
+def test_two_processes_loading_one_day_leave_consistent_data(target: Target) -> None:
     """There is no lock between them: both are done, or one is told to load again; what is there is whole."""
     target.warehouse.merge(load_of(1_000), many(1_000))
     loaders = [start_loader(target, count=2_000, minute=5, status=DELIVERED) for _ in range(2)]
@@ -81,7 +81,7 @@ def test_two_processes_at_one_day(target: Target) -> None:
     assert len(target.messages("state")) == 2_000
 
 
-def test_a_process_that_is_killed_while_others_read(target: Target) -> None:
+def test_killed_load_leaves_previous_data_and_readers_stay_consistent(target: Target) -> None:
     """Killed in the middle, it leaves what was there; the next one writes it all, and who reads sees one of the two."""
     target.warehouse.merge(load_of(1_000), many(1_000))
     loader = start_loader(target, count=5_000, minute=5, status=DELIVERED, die_after=5_000)
@@ -100,7 +100,7 @@ def test_a_process_that_is_killed_while_others_read(target: Target) -> None:
     assert len(target.read(LOADS)) == 1
 
 
-def test_a_report_is_put_there_and_replaced(target: Target) -> None:
+def test_report_is_written_and_overwritten(target: Target) -> None:
     import s3fs
 
     store: Any = s3fs.S3FileSystem(use_listings_cache=False)

@@ -43,7 +43,7 @@ def rated(gateway: Emulator, client: EsmsClient, messages: int) -> None:
 
 
 @pytest.mark.in_turn
-def test_each_snapshot_adds_what_is_so_at_its_time(gateway: Emulator, sql_target: Target, take: Take) -> None:
+def test_each_snapshot_appends_the_current_account_state(gateway: Emulator, sql_target: Target, take: Take) -> None:
     """The balance goes down, a quota too; what was written before stays."""
     gateway.set_balance(1_000_000)
     first = take()
@@ -65,7 +65,7 @@ def test_each_snapshot_adds_what_is_so_at_its_time(gateway: Emulator, sql_target
 
 
 @pytest.mark.in_turn
-def test_ratings_are_there_once_and_go_on_from_the_last_one(
+def test_ratings_are_stored_once_across_snapshots(
     gateway: Emulator, make_client: Callable[..., EsmsClient], sql_target: Target, take: Take
 ) -> None:
     """Two pages on one day, nothing for two weeks, then some more: none is lost, none is there twice."""
@@ -87,16 +87,14 @@ def test_ratings_are_there_once_and_go_on_from_the_last_one(
 
 
 @pytest.mark.in_turn(every=3)
-def test_what_customers_wrote_may_be_left_out(
-    gateway: Emulator, client: EsmsClient, sql_target: Target, take: Take
-) -> None:
+def test_rating_texts_can_be_omitted(gateway: Emulator, client: EsmsClient, sql_target: Target, take: Take) -> None:
     rated(gateway, client, 20)
     assert take(tables=["ratings"], content=False)["esms_ratings"] > 0
     assert all(row["note"] is None and row["feedbacks"] is None for row in sql_target.read("esms_ratings"))
 
 
 @pytest.mark.in_turn(every=3)
-def test_one_account_that_is_refused_keeps_no_other_fact_away(
+def test_gateway_error_is_recorded_but_rejected_keys_stop_the_snapshot(
     gateway: Emulator, sql_target: Target, take: Take
 ) -> None:
     """Its code is told in the table. Keys that are refused end the call, and so do pages that do not add up."""
@@ -110,7 +108,7 @@ def test_one_account_that_is_refused_keeps_no_other_fact_away(
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_folder_of_files_takes_them_too(gateway: Emulator, client: EsmsClient, tmp_path: Path) -> None:
+def test_file_warehouse_stores_snapshots(gateway: Emulator, client: EsmsClient, tmp_path: Path) -> None:
     """A file a snapshot; ratings a file a day and template."""
     now: Any = gateway.clock
     rated(gateway, client, 20)
@@ -124,7 +122,7 @@ def test_a_folder_of_files_takes_them_too(gateway: Emulator, client: EsmsClient,
 
 
 @pytest.mark.parametrize(("tables", "says"), [(["balance"], "'balance' is not a snapshot table"), ([], "no table")])
-def test_unknown_tables_are_one_line(take: Take, tables: list[str], says: str) -> None:
+def test_unknown_or_empty_table_list_gives_one_line_error(take: Take, tables: list[str], says: str) -> None:
     with pytest.raises(InvalidRequestError, match=says) as error:
         take(tables=tables)
     assert "\n" not in str(error.value)
@@ -132,7 +130,7 @@ def test_unknown_tables_are_one_line(take: Take, tables: list[str], says: str) -
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("kind", ["parquet", "csv", "jsonl"])
-def test_a_folder_answers_queries_on_what_stands_beside_the_messages(tmp_path: Path, kind: str) -> None:
+def test_query_on_files_reads_snapshot_tables_with_their_types(tmp_path: Path, kind: str) -> None:
     """With the types of the table, whatever a file of text makes of an id; two snapshots are one table."""
     address = f"{tmp_path}/kho?format={kind}"
     moment = pendulum.datetime(2026, 11, 2, 5, tz="UTC")

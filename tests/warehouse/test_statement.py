@@ -24,7 +24,7 @@ def filled(target: Target) -> None:
 
 
 @pytest.mark.in_turn
-def test_a_month_that_agrees_and_one_that_does_not(sql_target: Target) -> None:
+def test_month_statement_compares_costs_with_the_invoice(sql_target: Target) -> None:
     """To the last dong; a type that only one of the two knows is a difference; a new invoice replaces it."""
     filled(sql_target)
     price = row(1)["price_vnd"]
@@ -46,7 +46,7 @@ def test_a_month_that_agrees_and_one_that_does_not(sql_target: Target) -> None:
 
 
 @pytest.mark.in_turn(every=3)
-def test_what_the_month_lacks_is_told(sql_target: Target) -> None:
+def test_month_gaps_list_the_periods_not_loaded(sql_target: Target) -> None:
     """From its first day, also where the first load came later, or months later; what is not over is not missing."""
     filled(sql_target)
     merge(sql_target, [row(9, DELIVERED, NEXT_WINDOW)], window=NEXT_WINDOW, minute=1)
@@ -75,7 +75,7 @@ def test_what_the_month_lacks_is_told(sql_target: Target) -> None:
         ("sms_type,messages,amount_vnd\n2,1\n", "line 2, amount_vnd: ''"),
     ],
 )
-def test_an_invoice_that_cannot_be_is_one_line(tmp_path: Path, text: str, says: str) -> None:
+def test_invalid_invoice_gives_one_line_error(tmp_path: Path, text: str, says: str) -> None:
     path = tmp_path / "invoice.csv"
     path.write_text(text, "utf-8")
     with pytest.raises(InvalidRequestError) as error:
@@ -84,7 +84,7 @@ def test_an_invoice_that_cannot_be_is_one_line(tmp_path: Path, text: str, says: 
     assert "\n" not in str(error.value)
 
 
-def test_an_invoice_is_read_with_names_and_a_mark_of_excel(tmp_path: Path) -> None:
+def test_invoice_is_read_with_type_names_and_byte_order_mark(tmp_path: Path) -> None:
     path = tmp_path / "invoice.csv"
     path.write_text("sms_type,what,messages,amount_vnd\nZNS,x,2,550.5\n2,y,0,0\n", "utf-8-sig")
     assert read_invoice(path) == [InvoiceLine(25, 2, Decimal("550.5")), InvoiceLine(2, 0, Decimal(0))]
@@ -101,7 +101,7 @@ def test_an_invoice_is_read_with_names_and_a_mark_of_excel(tmp_path: Path) -> No
         read_invoice(path)
 
 
-def test_months_and_places_that_cannot_be(sql_target: Target, tmp_path: Path) -> None:
+def test_malformed_month_or_file_warehouse_is_rejected(sql_target: Target, tmp_path: Path) -> None:
     with pytest.raises(InvalidRequestError, match="like 2026-11"):
         month_statement(sql_target.warehouse, "11/2026")
     with open_warehouse(tmp_path) as warehouse, pytest.raises(ConfigurationError, match="has no views"):

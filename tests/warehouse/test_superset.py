@@ -42,7 +42,7 @@ def sql_of(chart: dict[str, Any]) -> str:
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("sql_target", ["duckdb", "postgresql"], indirect=True)
-def test_each_chart_answers(sql_target: Target) -> None:
+def test_each_chart_query_returns_the_loaded_numbers(sql_target: Target) -> None:
     """With the numbers of what was loaded, on both databases that have views."""
     sent = datetime(2026, 11, 3, 3, tzinfo=UTC)
     merge(sql_target, [row(1, DELIVERED), row(2, FAILED, price_vnd=Decimal(0))])
@@ -75,7 +75,7 @@ def test_each_chart_answers(sql_target: Target) -> None:
     assert seen == {}
 
 
-def test_its_parts_belong_together() -> None:
+def test_dashboard_parts_reference_each_other_and_expose_no_phones() -> None:
     """Every chart is on the dashboard, every part is of the one database, and nobody's row or phone is in any."""
     [database], [dashboard] = parts_of("databases"), parts_of("dashboards")
     assert {one["database_uuid"] for one in DATASETS.values()} == {database["uuid"]}
@@ -100,7 +100,7 @@ def test_its_parts_belong_together() -> None:
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("sql_target", ["duckdb"], indirect=True)
-def test_its_datasets_have_the_columns_of_the_views(sql_target: Target) -> None:
+def test_dataset_columns_match_the_views(sql_target: Target) -> None:
     """All of them, in their order."""
     create_marts(sql_target.warehouse)
     names = "SELECT column_name FROM information_schema.columns WHERE table_name = $name ORDER BY ordinal_position"

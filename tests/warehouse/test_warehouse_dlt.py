@@ -22,7 +22,9 @@ from esms_connectors.warehouse.dlt_destination import DltWarehouse
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("step", [HISTORY, MESSAGES, LOADS])
-def test_a_load_that_breaks_off_between_two_steps_heals(dlt_target: Target, step: str, monkeypatch: Any) -> None:
+def test_load_interrupted_between_steps_is_completed_by_a_retry(
+    dlt_target: Target, step: str, monkeypatch: Any
+) -> None:
     """Loading again gives what one load would have given: no history line is doubled, none lost."""
     merge(dlt_target, [row(1, PENDING), row(2, DELIVERED)])
     send = DltWarehouse._send
@@ -55,7 +57,7 @@ def test_a_load_that_breaks_off_between_two_steps_heals(dlt_target: Target, step
 
 
 @pytest.mark.in_turn
-def test_what_failed_is_not_sent_with_the_next_rows(dlt_target: Target, monkeypatch: Any) -> None:
+def test_failed_load_is_not_resent_with_the_next_rows(dlt_target: Target, monkeypatch: Any) -> None:
     """dlt keeps packages that it could not load; ours must not come back by the side door."""
     with monkeypatch.context() as patched:
         patched.setenv("DESTINATION__DUCKDB__CREDENTIALS", f"duckdb:///{Path('/proc/none/x.duckdb')}")
@@ -66,7 +68,7 @@ def test_what_failed_is_not_sent_with_the_next_rows(dlt_target: Target, monkeypa
 
 
 @pytest.mark.in_turn(every=3)
-def test_another_table_under_our_name_is_refused(dlt_target: Target, tmp_path: Path) -> None:
+def test_foreign_table_with_our_name_is_rejected(dlt_target: Target, tmp_path: Path) -> None:
     import duckdb
 
     with duckdb.connect(str(tmp_path / DLT_FILE)) as connection:
@@ -86,7 +88,9 @@ def test_another_table_under_our_name_is_refused(dlt_target: Target, tmp_path: P
         ("sqlalchemy", "^dlt finds no complete settings for sqlalchemy: .* DESTINATION__SQLALCHEMY__"),
     ],
 )
-def test_a_destination_that_cannot_be_used(destination: str, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unusable_destination_gives_one_line_error(
+    destination: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One line that says what to do."""
     monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", "postgresql://me:hunter2@localhost/db")
     with DltWarehouse(destination) as warehouse, pytest.raises(ConfigurationError, match=says) as caught:
@@ -96,14 +100,14 @@ def test_a_destination_that_cannot_be_used(destination: str, says: str, monkeypa
 
 
 @pytest.mark.parametrize(("destination", "dataset"), [("", "esms"), ("duckdb", "a b"), ("user:hunter2@host", "esms")])
-def test_an_address_that_means_nothing(destination: str, dataset: str) -> None:
+def test_malformed_dlt_address_gives_configuration_error(destination: str, dataset: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^The address is dlt://destination") as caught:
         DltWarehouse(destination, dataset)
     assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.in_turn
-def test_dlt_is_quiet_and_leaves_nothing(tmp_path: Path) -> None:
+def test_dlt_produces_no_output_telemetry_or_leftover_files(tmp_path: Path) -> None:
     """No output, no telemetry, nothing in the home folder, no temporary files, and not imported before it is needed."""
     code = (
         f"import os, sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
@@ -133,7 +137,7 @@ def test_dlt_is_quiet_and_leaves_nothing(tmp_path: Path) -> None:
     assert left == []
 
 
-def test_times_are_compared_to_the_microsecond() -> None:
+def test_times_are_compared_with_microsecond_precision() -> None:
     """ClickHouse's driver cuts a time down to the second, and a text not: cut, the line of a broken load would stay."""
     moment = datetime(2026, 11, 4, 19, 5, 0, 123_456, tzinfo=timezone(timedelta(hours=7)))
     assert DltWarehouse("clickhouse")._exactly(moment) == "2026-11-04 12:05:00.123456"
@@ -143,14 +147,14 @@ def test_times_are_compared_to_the_microsecond() -> None:
 @pytest.mark.parametrize(
     ("destination", "way"), [("snowflake", "upsert"), ("bigquery", "upsert"), ("redshift", "delete-insert")]
 )
-def test_how_dlt_merges_where_no_server_can_be_tried(destination: str, way: str) -> None:
+def test_merge_strategy_is_known_without_a_connection(destination: str, way: str) -> None:
     """dlt says so without a driver and without a connection."""
     with DltWarehouse(destination) as warehouse:
         assert warehouse._strategy("upsert", "delete-insert") == way
 
 
 @pytest.mark.in_turn
-def test_a_merge_that_deletes_and_inserts_loses_no_row(dlt_target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_delete_insert_strategy_loses_no_rows(dlt_target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     """dlt's way for Redshift, with DuckDB behind it; elsewhere here it updates and inserts, as for Snowflake."""
     monkeypatch.setattr(DltWarehouse, "_strategy", lambda self, *wanted: "delete-insert")
     merge(dlt_target, [row(1, PENDING), row(2, DELIVERED), row(3, SENT)])
@@ -167,7 +171,9 @@ def test_a_merge_that_deletes_and_inserts_loses_no_row(dlt_target: Target, monke
 
 
 @pytest.mark.parametrize("address", ["md:esms", "MD:", "duckdb:///md:esms", "duckdb://motherduck:esms"])
-def test_an_address_of_motherduck_is_no_file(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_motherduck_address_is_rejected_without_creating_a_file(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It would be a folder or a file of that name on this machine."""
     monkeypatch.chdir(tmp_path)
     for use in (open_warehouse, absolute_address):

@@ -76,7 +76,7 @@ def states(warehouse_root: Path) -> dict[str, str]:
 
 
 @pytest.mark.in_turn(every=3)
-def test_one_partition_a_day_of_vietnam_and_type(lake: Path, files: FilesWarehouse) -> None:
+def test_files_are_partitioned_by_vietnam_day_and_type(lake: Path, files: FilesWarehouse) -> None:
     """Rows, history and loads lie by day and type, and nothing else is left lying about."""
     merge(files, [row(1, SENT)])
     merge(files, [row(1, DELIVERED)], minute=5)
@@ -97,7 +97,7 @@ def test_one_partition_a_day_of_vietnam_and_type(lake: Path, files: FilesWarehou
 @pytest.mark.parametrize(
     "window", [SentWindow(25, DAY.add(hours=20), DAY.add(hours=28)), SentWindow(25, DAY, DAY.add(days=2))]
 )
-def test_a_window_over_midnight_is_refused(files: FilesWarehouse, window: SentWindow) -> None:
+def test_window_across_midnight_is_rejected(files: FilesWarehouse, window: SentWindow) -> None:
     """Neither planned nor merged: the error says where to cut."""
     with pytest.raises(InvalidRequestError, match="crosses midnight: split it there"):
         files.plan([WINDOW, window], planned_at=PLANNED, privacy=PRIVACY)
@@ -107,7 +107,7 @@ def test_a_window_over_midnight_is_refused(files: FilesWarehouse, window: SentWi
 
 
 @pytest.mark.in_turn(every=3)
-def test_other_readers_find_every_row_once(lake: Path, files: FilesWarehouse) -> None:
+def test_duckdb_and_pyarrow_read_every_row_once(lake: Path, files: FilesWarehouse) -> None:
     """DuckDB and pyarrow.dataset read the folder as it is, partitions as columns, also beside a dead writer."""
     merge(files, [row(number) for number in range(10)])
     merge(files, [row(number, window=NEXT_WINDOW) for number in range(20, 25)], window=NEXT_WINDOW)
@@ -128,7 +128,7 @@ def test_other_readers_find_every_row_once(lake: Path, files: FilesWarehouse) ->
 
 
 @pytest.mark.in_turn(every=3)
-def test_text_formats_are_readable_by_people(tmp_path: Path) -> None:
+def test_text_formats_use_iso_times_and_distinguish_empty_from_missing(tmp_path: Path) -> None:
     """CSV and JSONL show times in ISO 8601 UTC, money with its four decimals, and tell empty from missing."""
     for kind in ("csv", "jsonl"):
         with FilesWarehouse(f"{tmp_path / kind}?format={kind}") as warehouse:
@@ -143,7 +143,7 @@ def test_text_formats_are_readable_by_people(tmp_path: Path) -> None:
 
 
 @pytest.mark.in_turn(every=3)
-def test_what_did_not_change_is_not_written(lake: Path, files: FilesWarehouse) -> None:
+def test_unchanged_files_are_not_rewritten(lake: Path, files: FilesWarehouse) -> None:
     """Loading the same again leaves messages and history alone: their readers' caches stay good."""
     merge(files, [row(1, SENT)])
     merge(files, [row(1)], minute=1)
@@ -185,7 +185,9 @@ def die_in_a_merge(lake: Path, call: str, calls: int) -> None:
     [(0, False), (1, True), (2, True), (3, True), (4, True)],
     ids=["before", "none", "history", "rows", "movable"],
 )
-def test_a_writer_that_dies_between_the_moves(lake: Path, files: FilesWarehouse, moves: int, is_decided: bool) -> None:
+def test_writer_killed_between_file_moves_is_recovered_consistently(
+    lake: Path, files: FilesWarehouse, moves: int, is_decided: bool
+) -> None:
     """Once it has decided, the next call finishes for it; before, nothing happened. No line is doubled or lost."""
     merge(files, [row(1, SENT)])
     die_in_a_merge(lake, "replace", moves)
@@ -200,7 +202,7 @@ def test_a_writer_that_dies_between_the_moves(lake: Path, files: FilesWarehouse,
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_full_disk_leaves_the_partition_as_it_was(lake: Path, files: FilesWarehouse, monkeypatch: Any) -> None:
+def test_full_disk_leaves_the_partition_unchanged(lake: Path, files: FilesWarehouse, monkeypatch: Any) -> None:
     """One line that says so, everything as before, no leftovers."""
     merge(files, [row(1, SENT)])
 
@@ -219,7 +221,7 @@ def test_a_full_disk_leaves_the_partition_as_it_was(lake: Path, files: FilesWare
 
 
 @pytest.mark.in_turn(every=3)
-def test_rows_that_break_off_leave_everything_as_it_was(lake: Path, files: FilesWarehouse) -> None:
+def test_failing_row_source_leaves_the_partition_unchanged(lake: Path, files: FilesWarehouse) -> None:
     """An error of whoever hands the rows over comes through as it is."""
     merge(files, [row(1, SENT)])
 
@@ -234,7 +236,7 @@ def test_rows_that_break_off_leave_everything_as_it_was(lake: Path, files: Files
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_busy_partition_is_waited_for(lake: Path, files: FilesWarehouse) -> None:
+def test_locked_partition_gives_retryable_error_after_the_wait_limit(lake: Path, files: FilesWarehouse) -> None:
     """Not for ever; another type's is not concerned."""
     hasty = FilesWarehouse(str(lake), wait_seconds=0.1)
     other = SentWindow(2, WINDOW.start, WINDOW.end)
@@ -254,7 +256,7 @@ def test_a_busy_partition_is_waited_for(lake: Path, files: FilesWarehouse) -> No
 
 
 @pytest.mark.in_turn(every=3)
-def test_the_format_is_kept(lake: Path, files: FilesWarehouse) -> None:
+def test_folder_keeps_its_format_and_rejects_another(lake: Path, files: FilesWarehouse) -> None:
     """A folder has one format; it need not be named again, and another one is refused."""
     with FilesWarehouse(f"{lake.parent / 'texts'}?format=csv") as texts:
         merge(texts, [row(1)])
@@ -265,13 +267,13 @@ def test_the_format_is_kept(lake: Path, files: FilesWarehouse) -> None:
 
 
 @pytest.mark.parametrize("query", ["format=xml", "format=", "fromat=csv", "format=csv&key=hunter2"])
-def test_unknown_parameters_are_refused(tmp_path: Path, query: str) -> None:
+def test_unknown_url_parameters_are_rejected(tmp_path: Path, query: str) -> None:
     """With one line, which does not repeat them."""
     with pytest.raises(ConfigurationError, match=r"takes \?format=parquet\|csv\|jsonl and nothing else\.$"):
         FilesWarehouse(f"{tmp_path}?{query}")
 
 
-def test_a_folder_of_somebody_else(lake: Path) -> None:
+def test_foreign_folder_with_our_table_name_is_rejected_untouched(lake: Path) -> None:
     """Files under our names that are not ours are not touched."""
     theirs = lake / MESSAGES / PARTITION / "messages.parquet"
     theirs.parent.mkdir(parents=True)
@@ -281,13 +283,13 @@ def test_a_folder_of_somebody_else(lake: Path) -> None:
     assert theirs.read_bytes() == b"theirs"
 
 
-def test_a_root_that_is_a_file(tmp_path: Path) -> None:
+def test_root_that_is_a_file_gives_configuration_error(tmp_path: Path) -> None:
     (tmp_path / "lake").write_text("mine")
     with pytest.raises(ConfigurationError, match=r"created or used as a folder: (File exists|Not a directory)"):
         FilesWarehouse(str(tmp_path / "lake")).prepare()
 
 
-def test_a_folder_without_permission(tmp_path: Path) -> None:
+def test_missing_folder_permission_gives_configuration_error(tmp_path: Path) -> None:
     """One line with the reason."""
     tmp_path.chmod(0o555)
     user = os.geteuid()
@@ -302,7 +304,7 @@ def test_a_folder_without_permission(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b'{"format": "parquet", "version": 2}', b'{"format": "xml"}'])
-def test_damaged_settings(lake: Path, files: FilesWarehouse, content: bytes) -> None:
+def test_damaged_settings_file_gives_configuration_error(lake: Path, files: FilesWarehouse, content: bytes) -> None:
     (lake / "_esms_warehouse.json").write_bytes(content)
     with pytest.raises(ConfigurationError, match=r"_esms_warehouse.json in .* is damaged or was written by a newer"):
         files.prepare()
@@ -310,7 +312,7 @@ def test_damaged_settings(lake: Path, files: FilesWarehouse, content: bytes) -> 
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("kind", ["parquet", "csv", "jsonl"])
-def test_a_damaged_file_is_not_written_over(tmp_path: Path, kind: str) -> None:
+def test_damaged_data_file_is_reported_and_not_overwritten(tmp_path: Path, kind: str) -> None:
     """What cannot be read is told by its path, and stays."""
     warehouse = FilesWarehouse(f"{tmp_path}?format={kind}")
     merge(warehouse, [row(number) for number in range(100)])
@@ -328,7 +330,7 @@ def test_a_damaged_file_is_not_written_over(tmp_path: Path, kind: str) -> None:
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("kind", FILE_NAMES)
-def test_an_object_store_has_the_same(bucket: str, kind: str) -> None:
+def test_object_store_behaves_like_a_local_folder(bucket: str, kind: str) -> None:
     """Rows, history, loads, a row at midnight and an erased person: as on a disk, and nothing else is left."""
     with FilesWarehouse(bucket) as warehouse:
         warehouse.prepare()
@@ -401,7 +403,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> type[FailingStore]:
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("calls", range(14))
-def test_a_store_that_fails_at_any_call(failing: type[FailingStore], calls: int) -> None:
+def test_object_store_failure_at_any_call_is_atomic_and_retryable(failing: type[FailingStore], calls: int) -> None:
     """The store is as before or, at the next call, as after; the error is one line and safe to retry."""
     warehouse = FilesWarehouse("failing://bucket/lake")
     warehouse.prepare()
@@ -422,7 +424,7 @@ def test_a_store_that_fails_at_any_call(failing: type[FailingStore], calls: int)
 
 
 @pytest.mark.in_turn
-def test_another_process_that_changes_the_day_meanwhile(bucket: str) -> None:
+def test_concurrent_change_of_the_same_day_gives_retryable_error(bucket: str) -> None:
     """Its rows are not lost: the load gives up, and may be made again."""
     ours, theirs = FilesWarehouse(bucket), FilesWarehouse(bucket)
     theirs._store.name = "another process"  # whose turns are not ours
@@ -440,7 +442,9 @@ def test_another_process_that_changes_the_day_meanwhile(bucket: str) -> None:
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize(("theirs", "is_refused"), [(3, True), (4, False)])
-def test_another_process_that_loads_the_next_day_meanwhile(bucket: str, theirs: int, is_refused: bool) -> None:
+def test_concurrent_load_of_the_next_day_conflicts_only_on_shared_rows(
+    bucket: str, theirs: int, is_refused: bool
+) -> None:
     """It matters only if it brought one of our rows, on the second that the two days share."""
     ours, other = FilesWarehouse(bucket), FilesWarehouse(bucket)
     other._store.name = "another process"
@@ -458,7 +462,7 @@ def test_another_process_that_loads_the_next_day_meanwhile(bucket: str, theirs: 
         assert ours.merge(load_of(1, minute=5), meanwhile()) == MergeCounts(inserted=1)
 
 
-def test_leftovers_on_an_object_store_go_with_time(bucket: str) -> None:
+def test_abandoned_staging_files_on_an_object_store_are_removed_after_hours(bucket: str) -> None:
     """What a writer left that died before it had decided stays for some hours: it may be alive."""
     warehouse = FilesWarehouse(bucket)
     warehouse.prepare()
@@ -474,16 +478,16 @@ def test_leftovers_on_an_object_store_go_with_time(bucket: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["s3://bucket/prefix", "gs://bucket/prefix?format=csv", "abfs://box/prefix"])
-def test_a_missing_file_system_is_named(url: str) -> None:
+def test_missing_file_system_package_is_named_in_the_error(url: str) -> None:
     """One line with the package to install."""
     with pytest.raises(ConfigurationError, match=r"^warehouse: files on (s3|gs|abfs):// need .*(s3|gcs|adl)fs"):
         FilesWarehouse(url)
 
 
-def test_an_unknown_kind_of_address() -> None:
+def test_unknown_address_scheme_gives_configuration_error() -> None:
     with pytest.raises(ConfigurationError, match=r"^warehouse: the address bogus://… cannot be used"):
         FilesWarehouse("bogus://user:hunter2@host/place")
 
 
-def test_passwords_are_not_in_the_name() -> None:
+def test_warehouse_name_omits_credentials() -> None:
     assert FilesWarehouse("memory://user:hunter2@host/place?format=csv").name == "memory://host/place"

@@ -38,7 +38,7 @@ LATER = SentWindow(25, DAY.add(hours=6), DAY.add(hours=12))
 
 
 @pytest.mark.in_turn
-def test_new_rows_are_stored_as_they_came(target: Target) -> None:
+def test_new_rows_are_stored_unchanged(target: Target) -> None:
     """Every column is there; the row was first seen, and last changed, when the reading began. No history line."""
     assert merge(target, [row(1), row(2, SENT)], minute=7) == MergeCounts(inserted=2)
     own = {"first_seen_at": read_at(7), "changed_at": read_at(7), "regressed_to": None, "load_number": number_at(7)}
@@ -46,7 +46,7 @@ def test_new_rows_are_stored_as_they_came(target: Target) -> None:
     assert target.history() == []
 
 
-def test_a_second_load_of_the_same_changes_nothing(target: Target) -> None:
+def test_reloading_identical_rows_changes_nothing(target: Target) -> None:
     """Loading a window twice leaves rows and history as they were; only the load is counted."""
     merge(target, [row(1), row(2, SENT)])
     before = target.messages()
@@ -57,7 +57,7 @@ def test_a_second_load_of_the_same_changes_nothing(target: Target) -> None:
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_row_is_found_whatever_its_time_and_whichever_chunk_it_is_in(
+def test_existing_row_is_matched_across_chunks_and_changed_times(
     target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is stored is looked for by its time at first, and in a first load by its key alone; then among all."""
@@ -75,7 +75,7 @@ def test_a_row_is_found_whatever_its_time_and_whichever_chunk_it_is_in(
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_second_try_of_another_time_is_another_row(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_second_attempt_with_another_time_is_a_separate_row(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not found at its own time, and the first try, whose key it has, not either."""
     monkeypatch.setattr(merging, "chunks_of", lambda rows, size: chunks_of(rows, 2))
     sms = SentWindow(2, WINDOW.start, WINDOW.end)
@@ -95,7 +95,7 @@ def test_a_second_try_of_another_time_is_another_row(target: Target, monkeypatch
 
 
 @pytest.mark.in_turn(every=3)
-def test_many_rows_that_changed_are_put_anew(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_updates_over_the_memory_limit_replace_rows_correctly(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     """DuckDB holds what it updates in memory; a window in which every row had changed was refused."""
     monkeypatch.setattr(merging, "MOST_UPDATED_BYTES", 1)
     others = [row(number, SENT, window=NEXT_WINDOW) for number in (3, 4)]
@@ -117,7 +117,7 @@ def test_many_rows_that_changed_are_put_anew(target: Target, monkeypatch: pytest
 
 
 @pytest.mark.in_turn
-def test_a_status_that_changed_is_taken_and_noted(target: Target) -> None:
+def test_changed_status_is_stored_and_recorded_in_history(target: Target) -> None:
     """The row has the new status, the history both."""
     merge(target, [row(1, PENDING), row(2, SENT)])
     assert merge(target, [row(1, SENT), row(2, SENT)], minute=5) == MergeCounts(changed=1, unchanged=1)
@@ -159,7 +159,7 @@ def test_a_status_that_changed_is_taken_and_noted(target: Target) -> None:
     ],
     ids=str,
 )
-def test_anything_else_that_changed_is_taken_without_a_history_line(target: Target, change: Row) -> None:
+def test_changed_non_status_field_is_stored_without_history(target: Target, change: Row) -> None:
     """Also where a value is gone: the gateway's last word counts."""
     merge(target, [row(1)])
     assert merge(target, [row(1, **change)], minute=5) == MergeCounts(changed=1)
@@ -173,7 +173,7 @@ def test_anything_else_that_changed_is_taken_without_a_history_line(target: Targ
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_value_that_came_late_is_taken(target: Target) -> None:
+def test_null_is_replaced_by_a_later_value(target: Target) -> None:
     """NULL first, a value later."""
     late: Row = {"price_vnd": None, "sent_at": None, "send_result": None}
     merge(target, [row(1, SENT, **late)])
@@ -182,7 +182,7 @@ def test_a_value_that_came_late_is_taken(target: Target) -> None:
 
 
 @pytest.mark.in_turn(every=3)
-def test_a_change_of_the_raw_status_alone_is_noted(target: Target) -> None:
+def test_raw_status_change_within_one_state_is_recorded_in_history(target: Target) -> None:
     """Two statuses that mean the same state, and a status that was no number, are changes of the status."""
     merge(target, [row(1, (1, None)), row(2, (77, None)), row(3, (None, None), status_text="x/y")])
     changed = [row(1, (2, None)), row(2, (78, None)), row(3, (None, None), status_text="x/z")]
@@ -193,7 +193,7 @@ def test_a_change_of_the_raw_status_alone_is_noted(target: Target) -> None:
 @pytest.mark.in_turn
 @pytest.mark.parametrize("final", [DELIVERED, FAILED, REJECTED], ids=lambda status: state_of_row(*status).value)
 @pytest.mark.parametrize("open_", [PENDING, SENT, (88, 8)], ids=lambda status: state_of_row(*status).value)
-def test_a_final_status_does_not_go_back(target: Target, final: Any, open_: Any) -> None:
+def test_final_state_is_kept_and_flagged_on_regression(target: Target, final: Any, open_: Any) -> None:
     """It is kept, with everything else of the row, and flagged; the history tells of it once."""
     merge(target, [row(1, final)])
     assert merge(target, [row(1, open_, content="anders")], minute=5) == MergeCounts(regressed=1)
@@ -212,7 +212,7 @@ def test_a_final_status_does_not_go_back(target: Target, final: Any, open_: Any)
 
 
 @pytest.mark.in_turn(every=3)
-def test_going_back_further_is_flagged_again(target: Target) -> None:
+def test_further_regression_updates_the_flag_and_history(target: Target) -> None:
     """Another state that is not final replaces the flag and has a line of its own."""
     merge(target, [row(1)])
     merge(target, [row(1, SENT)], minute=5)
@@ -223,7 +223,7 @@ def test_going_back_further_is_flagged_again(target: Target) -> None:
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("returned", [DELIVERED, FAILED], ids=["as it was", "as another"])
-def test_a_return_from_going_back_takes_the_flag_away(target: Target, returned: Any) -> None:
+def test_regression_flag_is_cleared_when_status_recovers(target: Target, returned: Any) -> None:
     """The history tells of the return also where the status is what it was before."""
     merge(target, [row(1)])
     merge(target, [row(1, SENT)], minute=5)
@@ -239,7 +239,7 @@ def test_a_return_from_going_back_takes_the_flag_away(target: Target, returned: 
 
 
 @pytest.mark.in_turn(every=3)
-def test_one_final_status_may_replace_another(target: Target) -> None:
+def test_final_state_can_be_corrected_by_another_final_state(target: Target) -> None:
     """A correction by the gateway is taken."""
     merge(target, [row(1, FAILED)])
     assert merge(target, [row(1, DELIVERED)], minute=5) == MergeCounts(changed=1)
@@ -248,7 +248,7 @@ def test_one_final_status_may_replace_another(target: Target) -> None:
 
 
 @pytest.mark.in_turn
-def test_an_older_reading_changes_nothing_that_a_newer_one_changed(target: Target) -> None:
+def test_older_reading_does_not_overwrite_a_newer_change(target: Target) -> None:
     """A slow load that began to read earlier neither takes a status back nor notes it; it still brings its new rows."""
     merge(target, [row(1, PENDING)], minute=0)
     merge(target, [row(1, SENT)], minute=9)
@@ -258,7 +258,7 @@ def test_an_older_reading_changes_nothing_that_a_newer_one_changed(target: Targe
 
 
 @pytest.mark.in_turn(every=3)
-def test_an_older_reading_does_not_take_a_flag_away(target: Target) -> None:
+def test_older_reading_does_not_clear_the_regression_flag(target: Target) -> None:
     """`regressed_to` is what the gateway showed last, not what was loaded last."""
     merge(target, [row(1)], minute=0)
     merge(target, [row(1, SENT)], minute=9)
@@ -267,7 +267,7 @@ def test_an_older_reading_does_not_take_a_flag_away(target: Target) -> None:
 
 
 @pytest.mark.in_turn
-def test_an_older_reading_leaves_the_line_of_the_newer_one(target: Target) -> None:
+def test_older_reading_does_not_overwrite_the_load_record(target: Target) -> None:
     """What is known of a window never gets older."""
     merge(target, [row(1)], minute=9, open_rows=4, digest="newer")
     merge(target, [row(1), row(2)], minute=5, open_rows=0, digest="older", closed=False)
@@ -288,7 +288,7 @@ def test_an_older_reading_leaves_the_line_of_the_newer_one(target: Target) -> No
     ],
     ids=["touching", "at midnight", "within", "around", "at midnight, backwards"],
 )
-def test_a_row_that_two_windows_bring_is_stored_once(target: Target, first: SentWindow, second: SentWindow) -> None:
+def test_row_in_two_windows_is_stored_once(target: Target, first: SentWindow, second: SentWindow) -> None:
     """Windows share the second between them; the row stays in the window that brought it first."""
     merge(target, [row(1, SENT, window=first), row(2, window=first)], window=first)
     counts = merge(target, [row(1, DELIVERED, window=second), row(3, window=second)], window=second, minute=5)
@@ -300,7 +300,7 @@ def test_a_row_that_two_windows_bring_is_stored_once(target: Target, first: Sent
 
 
 @pytest.mark.in_turn
-def test_a_window_loaded_for_the_first_time_meets_rows_of_its_neighbour(target: Target) -> None:
+def test_first_load_of_a_window_merges_rows_shared_with_its_neighbour(target: Target) -> None:
     """On the second that they share, whatever those have become, among rows that are new."""
     merge(target, [row(1, SENT), row(2, SENT), row(3), row(4)])
     now_said = [row(1, FAILED, NEXT_WINDOW), row(2, SENT, NEXT_WINDOW), row(3, SENT, NEXT_WINDOW)]
@@ -319,7 +319,7 @@ def test_a_window_loaded_for_the_first_time_meets_rows_of_its_neighbour(target: 
 
 
 @pytest.mark.in_turn
-def test_windows_of_other_days_and_types_stay_as_they_are(target: Target) -> None:
+def test_load_leaves_windows_of_other_days_and_types_unchanged(target: Target) -> None:
     """A load touches what it brings, nothing else."""
     other = SentWindow(2, WINDOW.start, WINDOW.end)
     merge(target, [row(1, SENT)])
@@ -336,7 +336,7 @@ def test_windows_of_other_days_and_types_stay_as_they_are(target: Target) -> Non
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("first", [25, 2])
-def test_a_second_try_under_the_id_of_the_first_is_another_row(target: Target, first: int) -> None:
+def test_second_attempt_with_the_same_id_is_a_separate_row(target: Target, first: int) -> None:
     """The gateway may list the SMS behind a ZNS that failed under the id of that: both stay, in whatever order."""
     of_type = {25: FAILED, 2: DELIVERED}
     windows = {one: SentWindow(one, WINDOW.start, WINDOW.end) for one in of_type}
@@ -357,7 +357,7 @@ def test_a_second_try_under_the_id_of_the_first_is_another_row(target: Target, f
 
 
 @pytest.mark.in_turn
-def test_an_empty_window_is_a_load(target: Target) -> None:
+def test_empty_window_is_recorded_as_a_load(target: Target) -> None:
     """No rows is a finding, too."""
     assert target.warehouse.merge(load_of(0), []) == MergeCounts()
     assert target.warehouse.merge(load_of(0, minute=1), batches([])) == MergeCounts()
@@ -367,7 +367,7 @@ def test_an_empty_window_is_a_load(target: Target) -> None:
 
 
 @pytest.mark.in_turn
-def test_what_a_load_leaves_about_its_window(target: Target) -> None:
+def test_load_record_contains_all_fields(target: Target) -> None:
     """All that the loader said, and what the merge counted."""
     merge(target, [row(1), row(2, SENT), row(3)])
     said: dict[str, Any] = {"count_total": 7, "open_rows": 2, "digest": "abc", "closed": False}
@@ -411,7 +411,7 @@ def test_loads_are_read_back_in_order(target: Target) -> None:
 
 
 @pytest.mark.in_turn
-def test_a_plan_keeps_what_was_loaded(target: Target) -> None:
+def test_planning_a_loaded_window_keeps_its_load_record(target: Target) -> None:
     """Only when and as which load it was planned changes; numbers go up, also where a later clock is behind."""
     merge(target, [row(1)])
     (before,) = target.loads()
@@ -425,7 +425,7 @@ def test_a_plan_keeps_what_was_loaded(target: Target) -> None:
 
 
 @pytest.mark.in_turn
-def test_a_load_keeps_a_later_plan(target: Target) -> None:
+def test_load_does_not_overwrite_a_later_plan(target: Target) -> None:
     """A window that was planned again while it was being loaded stays planned."""
     number = target.warehouse.plan([WINDOW], planned_at=read_at(30), privacy=PRIVACY)
     merge(target, [row(1)])
@@ -437,7 +437,7 @@ def test_a_load_keeps_a_later_plan(target: Target) -> None:
 
 
 @pytest.mark.in_turn
-def test_a_recount_is_noted_and_nothing_else(target: Target) -> None:
+def test_recount_updates_only_counted_at(target: Target) -> None:
     merge(target, [row(1)])
     merge(target, [row(2, window=NEXT_WINDOW)], window=NEXT_WINDOW)
     before = target.loads()
@@ -448,7 +448,7 @@ def test_a_recount_is_noted_and_nothing_else(target: Target) -> None:
 
 
 @pytest.mark.in_turn
-def test_the_order_of_loads_counts_and_not_their_clocks(target: Target) -> None:
+def test_load_order_takes_precedence_over_clock_times(target: Target) -> None:
     """The load that began later comes from a machine whose clock is a day behind; nothing of it is left alone."""
     merge(target, [row(1, SENT), row(2)], minute=0)
     earlier = read_at(-1440)
@@ -462,7 +462,7 @@ def test_the_order_of_loads_counts_and_not_their_clocks(target: Target) -> None:
     assert target.loads()[0]["read_at"] == earlier
 
 
-def test_an_empty_plan_is_no_plan(target: Target) -> None:
+def test_empty_plan_records_no_loads(target: Target) -> None:
     target.warehouse.plan([], planned_at=PLANNED, privacy=PRIVACY)
     assert target.loads() == []
 

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("own_handle", [False, True], ids=["one warehouse", "one each"])
-def test_threads_that_load_one_window_at_once(shared_target: Target, own_handle: bool) -> None:
+def test_threads_loading_one_window_insert_each_row_once(shared_target: Target, own_handle: bool) -> None:
     """One of them inserts each row, the others find it; every change is noted once."""
     target = shared_target
     merge(target, [row(number, SENT) for number in range(100)])
@@ -57,7 +57,7 @@ def test_threads_that_load_one_window_at_once(shared_target: Target, own_handle:
 
 
 @pytest.mark.in_turn
-def test_threads_that_load_windows_side_by_side(large_target: Target) -> None:
+def test_threads_loading_adjacent_windows_store_all_rows_once(large_target: Target) -> None:
     """Eight windows in parallel, which share the rows on the seconds between them, are all there in the end."""
     target = large_target
     windows = [SentWindow(25, DAY.add(hours=3 * place), DAY.add(hours=3 * place + 3)) for place in range(8)]
@@ -74,7 +74,7 @@ def test_threads_that_load_windows_side_by_side(large_target: Target) -> None:
 
 
 @pytest.mark.in_turn
-def test_processes_that_load_one_window_at_once(shared_target: Target) -> None:
+def test_processes_loading_one_window_insert_each_row_once(shared_target: Target) -> None:
     """Two of them, each with a change that the other may bring first: every row once, every change once."""
     target = shared_target
     target.warehouse.merge(load_of(5_000), many(5_000))
@@ -88,7 +88,7 @@ def test_processes_that_load_one_window_at_once(shared_target: Target) -> None:
 
 
 @pytest.mark.in_turn
-def test_several_that_prepare_at_once(unprepared_target: Target) -> None:
+def test_concurrent_prepare_calls_all_succeed(unprepared_target: Target) -> None:
     """Processes and threads that all find no tables all end well."""
     target = unprepared_target
     loaders = [start_loader(target, count=0, prepare=True) for _ in range(2)]
@@ -107,13 +107,13 @@ def test_several_that_prepare_at_once(unprepared_target: Target) -> None:
 
 
 @pytest.mark.in_turn
-def test_a_process_killed_in_the_middle_of_a_load(shared_target: Target) -> None:
+def test_load_killed_midway_is_rolled_back_and_can_be_repeated(shared_target: Target) -> None:
     _kill_in_the_middle(shared_target, die_after=60_000)
 
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("die_after", [20_000, 70_000], ids=["early", "before the end"])
-def test_a_process_killed_at_other_points_of_it(large_target: Target, die_after: int) -> None:
+def test_load_killed_early_or_late_is_rolled_back_and_can_be_repeated(large_target: Target, die_after: int) -> None:
     _kill_in_the_middle(large_target, die_after)
 
 
@@ -134,7 +134,7 @@ def _kill_in_the_middle(target: Target, die_after: int) -> None:
 
 @pytest.mark.in_turn
 @pytest.mark.parametrize("delay", [0.05, 0.3, 0.6])
-def test_a_process_killed_at_any_time(large_target: Target, delay: float) -> None:
+def test_load_killed_at_any_time_can_be_repeated(large_target: Target, delay: float) -> None:
     _kill_after(large_target, delay)
 
 

@@ -117,7 +117,7 @@ def load(target: Target, minute: int) -> MergeCounts:
 
 
 @pytest.mark.in_turn
-def test_values_come_back_as_they_went_in(target: Target) -> None:
+def test_values_survive_a_round_trip(target: Target) -> None:
     """A second load of the same finds nothing changed, and a third one the smallest changes."""
     everything = len(rows(target.key_length)) + 2
     assert load(target, 0) == MergeCounts(inserted=everything)

@@ -41,14 +41,14 @@ def people(world: World, campaign: str) -> Counter[str]:
     return Counter(one.phone for one in world.gateway.messages() if one.campaign.startswith(campaign))
 
 
-def test_a_failing_pipeline_is_told_by_one_sms(world: World, examples: Examples) -> None:
+def test_failing_pipeline_sends_one_alert_sms(world: World, examples: Examples) -> None:
     """Three tries of the last task, one message; the scheduled run, in which nothing fails, tells nobody."""
     assert world.airflow.wait_for_run("alert_by_sms", examples.runs["alert_by_sms"], 300) == "failed"
     told = [one for one in world.gateway.messages() if one.phone == ALERTED and "alert_by_sms" in one.content]
     assert len(told) == 1
 
 
-def test_a_campaign_is_approved_sent_awaited_loaded_and_reported(world: World, examples: Examples) -> None:
+def test_nightly_campaign_is_approved_sent_loaded_and_reported(world: World, examples: Examples) -> None:
     """Started by its own schedule; nobody twice, nobody of another day, and no number in the warehouse."""
     run = examples.runs["nightly_zns_campaign"]
     assert world.airflow.wait_for_run("nightly_zns_campaign", run, 300) == "success"
@@ -68,7 +68,7 @@ def test_a_campaign_is_approved_sent_awaited_loaded_and_reported(world: World, e
     assert not any(phone[-6:].isdigit() and len(phone) < 12 for phone in phones)
 
 
-def test_the_days_before_are_exported_too(world: World, examples: Examples) -> None:
+def test_catchup_run_exports_the_previous_day(world: World, examples: Examples) -> None:
     """Catch-up: the first scheduled run loads the day before its own."""
     first = examples.runs["daily_export"]
     assert world.airflow.wait_for_run("daily_export", first, 300) == "success"
@@ -82,7 +82,7 @@ def test_the_days_before_are_exported_too(world: World, examples: Examples) -> N
     assert rows == [(EXPORTED, EXPORTED)]
 
 
-def test_a_campaign_on_many_workers_reaches_everybody_once(world: World, examples: Examples) -> None:
+def test_campaign_on_many_workers_sends_to_each_recipient_once(world: World, examples: Examples) -> None:
     """Each shard has people of its own, and each is waited for."""
     run = examples.runs["campaign_on_many_workers"]
     assert world.airflow.wait_for_run("campaign_on_many_workers", run, 300) == "success"
@@ -94,7 +94,7 @@ def test_a_campaign_on_many_workers_reaches_everybody_once(world: World, example
     assert {one["pool"] for one in instances if one["task_id"] == "send"} == {"esms"}
 
 
-def test_the_shortest_campaign_is_sent_awaited_and_loaded(world: World, examples: Examples) -> None:
+def test_minimal_campaign_is_sent_and_loaded(world: World, examples: Examples) -> None:
     """File, run key and all that is needed come from whoever starts it."""
     run = examples.runs["first_campaign"]
     assert world.airflow.wait_for_run("first_campaign", run, 300) == "success"
@@ -105,7 +105,7 @@ def test_the_shortest_campaign_is_sent_awaited_and_loaded(world: World, examples
         assert {phone for (phone,) in database.execute(loaded).fetchall()} == set(reached)
 
 
-def test_delivery_reports_start_a_run(world: World, examples: Examples) -> None:
+def test_delivery_reports_trigger_a_dag_run(world: World, examples: Examples) -> None:
     """Nobody triggered it: the triggerer saw messages come to their end."""
 
     def results() -> list[str]:
@@ -121,7 +121,7 @@ def test_delivery_reports_start_a_run(world: World, examples: Examples) -> None:
     assert wait_until("a cursor", lambda: world.metadata.rows(kept), 200, 1.0)
 
 
-def test_any_function_is_called_by_its_name(world: World, examples: Examples) -> None:
+def test_gateway_operation_result_is_passed_to_the_next_task(world: World, examples: Examples) -> None:
     """The quota, asked by the operator, is what the next task decides on."""
     run = examples.runs["watch_quota"]
     assert world.airflow.wait_for_run("watch_quota", run, 300) == "success"
@@ -129,7 +129,7 @@ def test_any_function_is_called_by_its_name(world: World, examples: Examples) ->
     assert quota["remaining"] == world.airflow.result("watch_quota", run, "enough") > 10
 
 
-def test_whom_the_zns_does_not_reach_gets_an_sms(world: World, examples: Examples) -> None:
+def test_undelivered_zns_recipients_get_a_fallback_sms(world: World, examples: Examples) -> None:
     """Everybody of its day gets the ZNS, those for whom it fails the SMS as well, once; then the report."""
     run = examples.runs["zns_else_sms"]
     assert world.airflow.wait_for_run("zns_else_sms", run, 200, lambda: let_arrive(world.gateway)) == "success"
@@ -143,7 +143,7 @@ def test_whom_the_zns_does_not_reach_gets_an_sms(world: World, examples: Example
     assert "Campaigns with a fallback" in shown
 
 
-def test_examples_of_a_schedule_are_about_another_day_the_next_time(world: World, examples: Examples) -> None:
+def test_scheduled_examples_send_only_the_rows_of_their_logical_date(world: World, examples: Examples) -> None:
     """A second logical date: its own people, each once more than by the first day's run, which is not sent again."""
     before = {campaign: people(world, campaign) for campaign in ("nightly_zns_campaign", "zns_else_sms")}
     day = vietnamese_now().subtract(days=9).to_date_string()
@@ -164,7 +164,7 @@ def test_examples_of_a_schedule_are_about_another_day_the_next_time(world: World
     assert chain == Counter({phone: 2 if fails_by_zns(phone) else 1 for phone in visited})
 
 
-def test_no_example_is_left_out() -> None:
+def test_every_example_dag_is_covered() -> None:
     """Each file in dags_examples has a test here."""
     known = {*CAMPAIGNS, "alert_by_sms", "daily_export", "react_to_delivery", "watch_quota", "zns_else_sms"}
     assert {file.stem for file in FOLDER.glob("*.py")} == known

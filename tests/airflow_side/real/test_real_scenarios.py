@@ -39,7 +39,7 @@ pytestmark = [pytest.mark.timeout(600), pytest.mark.in_turn(on=8)]
 OURS = ("zns_bulk.", "wait_deferred.")
 
 
-def test_a_deferred_sensor_survives_its_triggerer(
+def test_deferred_sensor_survives_a_killed_triggerer(
     world: World, runs: dict[str, str], disasters: dict[str, int]
 ) -> None:
     """The triggerer was killed while it waited; the next one begins anew, and the deadline stays."""
@@ -50,7 +50,7 @@ def test_a_deferred_sensor_survives_its_triggerer(
     assert world.deliveries("0903") == {f"0{903_000_000 + number}": 1 for number in range(FEW)}
 
 
-def test_a_campaign_that_is_marked_as_failed_stops(
+def test_campaign_marked_as_failed_stops_with_nothing_in_doubt(
     world: World, runs: dict[str, str], disasters: dict[str, int]
 ) -> None:
     """Within a second or two, of minutes: what is under way is settled, and nothing is in doubt or claimed."""
@@ -68,7 +68,7 @@ def test_a_campaign_that_is_marked_as_failed_stops(
     assert (left.unknown, left.held, left.claimed) == (0, 0, 0)
 
 
-def test_an_event_is_alerted_once(world: World, runs: dict[str, str]) -> None:
+def test_failing_mapped_tasks_send_one_alert(world: World, runs: dict[str, str]) -> None:
     """Three mapped tasks, each with a retry, all failing: one message."""
     assert world.airflow.wait_for_run("alert", runs["alert"], 300) == "failed"
 
@@ -81,7 +81,7 @@ def test_an_event_is_alerted_once(world: World, runs: dict[str, str]) -> None:
     assert len(calls) >= 3
 
 
-def test_an_sms_is_sent_and_cleared_without_a_second_one(world: World, runs: dict[str, str]) -> None:
+def test_cleared_sms_task_sends_no_duplicate(world: World, runs: dict[str, str]) -> None:
     """Clear through the REST API, as a person does."""
     run = runs["send_sms"]
     assert world.airflow.wait_for_run("send_sms", run, 300) == "success"
@@ -100,7 +100,7 @@ def test_an_sms_is_sent_and_cleared_without_a_second_one(world: World, runs: dic
     assert world.deliveries(TEXTED) == {TEXTED: 1}
 
 
-def test_a_task_links_to_the_account(world: World, runs: dict[str, str]) -> None:
+def test_task_extra_link_opens_the_account_page(world: World, runs: dict[str, str]) -> None:
     """Computed by the worker, served by the API server."""
     run = runs["wait_deferred"]
     assert world.airflow.wait_for_run("wait_deferred", run, 300) == "success"
@@ -108,7 +108,7 @@ def test_a_task_links_to_the_account(world: World, runs: dict[str, str]) -> None
     assert links["extra_links"] == {"eSMS report": "https://account.esms.vn/"}
 
 
-def test_the_connection_is_tested_without_sending(world: World) -> None:
+def test_rest_connection_test_reports_balance_or_gateway_code(world: World) -> None:
     """Through the REST API: the balance for the right keys, one line for wrong ones."""
     body: dict[str, Any] = {"connection_id": "t", "conn_type": "esms", "login": API_KEY, "password": SECRET_KEY}
     body["host"] = world.gateway_url
@@ -118,7 +118,7 @@ def test_the_connection_is_tested_without_sending(world: World) -> None:
     assert (wrong["status"], "101" in wrong["message"], "WRONG1234" in wrong["message"]) == (False, True, False)
 
 
-def test_the_form_is_served_with_our_fields(world: World) -> None:
+def test_connection_form_metadata_has_the_provider_fields(world: World) -> None:
     """What the UI shows for the connection type: names of ours, keys hidden."""
     metas = world.airflow.call("GET", "/ui/connections/hook_meta")
     [meta] = [one for one in metas if one["connection_type"] == "esms"]
@@ -130,7 +130,7 @@ def test_the_form_is_served_with_our_fields(world: World) -> None:
 
 
 @pytest.mark.skipif(bool(missing()), reason=missing())
-def test_a_person_fills_the_form_in_a_browser(world: World) -> None:
+def test_connection_form_works_in_a_browser_without_showing_keys(world: World) -> None:
     """Add, test, edit and test again, as people do; what is stored is right, and no key is ever shown."""
     host, _, port = world.gateway_url.rpartition(":")
     with Form(world.airflow.url) as form:
@@ -150,7 +150,7 @@ def test_a_person_fills_the_form_in_a_browser(world: World) -> None:
     assert extra == {"api_key": "***", "brandname": DEMO_BRANDNAME, "requests_per_second": 20, "sandbox": True}
 
 
-def test_a_report_that_is_pushed_starts_a_run(world: World, called_back: dict[str, str]) -> None:
+def test_confirmed_delivery_callbacks_trigger_a_dag_run(world: World, called_back: dict[str, str]) -> None:
     """What the gateway confirms is known to a DAG; a report that somebody made up changes nothing."""
 
     def known() -> set[str]:
@@ -171,14 +171,14 @@ def test_a_report_that_is_pushed_starts_a_run(world: World, called_back: dict[st
 
 
 @pytest.mark.parametrize("tail", ["x", "/x", "/", "%00"])
-def test_the_receiver_hides_from_strangers(world: World, tail: str) -> None:
+def test_receiver_returns_404_for_a_wrong_token_and_logs_no_query(world: World, tail: str) -> None:
     """Anything but the whole token is not found, and nothing of what was asked is logged."""
     asked = f"{world.airflow.url}/esms/callback/{CALLBACK_TOKEN[:-1]}{tail}?SMSID=not-to-be-logged"
     assert world.airflow.status_of(asked) == 404
     assert "not-to-be-logged" not in world.airflow.log_of("api-server")
 
 
-def test_a_bulk_send_whose_process_is_killed_goes_on_with_the_retry(
+def test_killed_bulk_send_is_resumed_by_the_retry(
     world: World, runs: dict[str, str], disasters: dict[str, int]
 ) -> None:
     """20 000 people, SIGKILL in the middle: everybody gets one message, and the retry sends only what was left."""
@@ -193,7 +193,7 @@ def test_a_bulk_send_whose_process_is_killed_goes_on_with_the_retry(
     assert (world.folder / "zns_bulk.2.pid").exists()
 
 
-def test_every_row_is_exported(
+def test_all_sent_messages_are_exported_to_duckdb_and_postgresql(
     world: World, runs: dict[str, str], disasters: dict[str, int], warehouse: Database
 ) -> None:
     """What the bulk send left at the gateway stands in DuckDB and in PostgreSQL, and the asset event has the counts."""
@@ -215,7 +215,9 @@ def test_every_row_is_exported(
     assert all(event["extra"]["rows"] >= MANY + FEW for event in events)
 
 
-def test_nothing_secret_is_left_anywhere(world: World, runs: dict[str, str], disasters: dict[str, int]) -> None:
+def test_logs_and_metadata_database_contain_no_secrets_or_phones(
+    world: World, runs: dict[str, str], disasters: dict[str, int]
+) -> None:
     """Logs of tasks and components, and the whole metadata database: XCom, rendered fields, state, events, DAG code."""
     for dag_id, run in runs.items():
         world.airflow.wait_for_run(dag_id, run, 300)
