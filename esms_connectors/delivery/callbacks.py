@@ -26,7 +26,7 @@ from urllib.parse import parse_qsl
 from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, GatewayError, RateLimitedError
 from esms_connectors.gateway.redaction import get_logger, register_secret
-from esms_connectors.gateway.states import DeliveryState, state_of_totals
+from esms_connectors.gateway.states import DeliveryState, receivers_by_state, state_of_totals
 
 if TYPE_CHECKING:
     from esms_connectors.gateway.client import EsmsClient
@@ -113,14 +113,10 @@ def confirm(client: EsmsClient, callbacks: Iterable[Callback]) -> Confirmed:
         if not state.is_final:
             continue
         final.append(message_id)
-        if state is DeliveryState.REJECTED:
-            by_state[state] += max(1, one.receivers or 0)
-        else:
-            by_state[DeliveryState.DELIVERED] += one.succeeded or 0
-            by_state[DeliveryState.FAILED] += one.failed or 0
+        by_state += receivers_by_state(one.send_status, one.receivers, one.succeeded, one.failed)
         if state is not DeliveryState.DELIVERED:
             failed.append(message_id)
-    return Confirmed(tuple(final), +by_state, tuple(failed))
+    return Confirmed(tuple(final), by_state, tuple(failed))
 
 
 def _totals(client: EsmsClient, callbacks: Iterable[Callback]) -> dict[str, SendStatus]:

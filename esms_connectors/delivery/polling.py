@@ -14,12 +14,13 @@ import enum
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pendulum import DateTime
 
+from esms_connectors.delivery.queries import ReportsQuery, SentDataQuery, StateQuery, StatusQuery, pieces_of
 from esms_connectors.delivery.target import DeliveryTarget, target_of_ids, target_of_run
 from esms_connectors.gateway.arguments import check_share
 from esms_connectors.gateway.client import EsmsClient
@@ -32,7 +33,7 @@ from esms_connectors.gateway.errors import (
 )
 from esms_connectors.gateway.machine_clock import machine_time
 from esms_connectors.gateway.models import SendStatus, SentMessage
-from esms_connectors.gateway.states import DeliveryState, state_of_row, state_of_totals
+from esms_connectors.gateway.states import DeliveryState, better_of, receivers_by_state, state_of_row
 from esms_connectors.sent_data.windows import CLOSED_AFTER
 
 __all__ = [
@@ -51,8 +52,6 @@ __all__ = [
 FEW_IDS = 20
 LISTED_FAILURES = 100
 LONGEST_WAIT_SECONDS = 600.0
-
-_PIECES, _SHORTEST_PIECE_SECONDS, _LONGEST_PIECE_SECONDS = 24, 300, 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,33 +195,6 @@ def _least(share: float, total: int) -> int:
 # --- what to query ---------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class StateQuery:
-    """The totals of one id."""
-
-    message_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReportsQuery:
-    """The delivery reports of many ids of one OA."""
-
-    message_ids: tuple[str, ...]
-    oa_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class SentDataQuery:
-    """The messages of one type in one piece of the window."""
-
-    start: DateTime
-    end: DateTime
-    sms_type: int
-
-
-StatusQuery = StateQuery | ReportsQuery | SentDataQuery
-
-
 class Poller(Protocol):
     """An object that can be polled until its messages are final."""
 
@@ -231,6 +203,13 @@ class Poller(Protocol):
 
     def counts(self) -> DeliveryCounts:
         """The result of the last polls."""
+
+
+class _Listed(NamedTuple):
+    """The state of a message, and the poll that read it; messages of one poll and state share it."""
+
+    state: DeliveryState
+    poll: int
 
 
 class DeliveryPoller:
@@ -243,11 +222,14 @@ class DeliveryPoller:
     def __init__(self, target: DeliveryTarget) -> None:
         self.target = target
         self._by_id: dict[str, Counter[DeliveryState]] = {}
-        self._rows: dict[int, DeliveryState] = {}
+        self._rows: dict[int, _Listed] = {}
+        self._rows_of_id: dict[str, dict[int, _Listed]] = {}
+        self._polls = 0
+        self._listed: dict[DeliveryState, _Listed] = {}
         self._failed: dict[str, None] = {}
         self._wanted = {folded_id(one): one for one in target.message_ids}
         self._campaign = None if target.campaign is None else folded_campaign(target.campaign)
-        self._pieces = list(_pieces(target))
+        self._pieces = list(pieces_of(target))
         self._settled: set[SentDataQuery] = set()
 
     def queries(self) -> list[StatusQuery]:
@@ -269,6 +251,8 @@ class DeliveryPoller:
             GatewayError, NotSentError, OutcomeUnknownError, IncompleteAnswerError: earlier results are kept.
         """
         now = now or machine_time()
+        self._polls += 1
+        self._listed = {state: _Listed(state, self._polls) for state in DeliveryState}
         for question in self.queries():
             match question:
                 case SentDataQuery(start=start) if start > now + CLOSED_AFTER:
@@ -288,7 +272,7 @@ class DeliveryPoller:
 
     def counts(self) -> DeliveryCounts:
         """The result of the last polls."""
-        by_state = Counter(self._rows.values())
+        by_state = Counter(one.state for one in self._rows.values())
         for states in self._by_id.values():
             by_state.update(states)
         # An id may be a batch of thousands of messages, whose number is unknown until the gateway lists it.
@@ -313,14 +297,8 @@ class DeliveryPoller:
             return  # too early, or older than 7 days: it stays unseen
 
     def _take_totals(self, message_id: str, totals: SendStatus) -> None:
-        receivers = max(1, totals.receivers or 0)
-        state = state_of_totals(totals.send_status, totals.receivers, totals.succeeded, totals.failed)
-        if state in (DeliveryState.DELIVERED, DeliveryState.FAILED):
-            succeeded, failed = totals.succeeded or 0, totals.failed or 0
-            counted = Counter({DeliveryState.DELIVERED: succeeded, DeliveryState.FAILED: failed})
-        else:
-            counted = Counter({state: receivers})
-        self._by_id[message_id] = +counted
+        counted = receivers_by_state(totals.send_status, totals.receivers, totals.succeeded, totals.failed)
+        self._by_id[message_id] = counted
         self._note(message_id, failed=bool(counted[DeliveryState.FAILED] or counted[DeliveryState.REJECTED]))
 
     def _read(self, client: EsmsClient, piece: SentDataQuery, now: DateTime) -> None:
@@ -332,19 +310,27 @@ class DeliveryPoller:
                 folded = folded_id(message.message_id)
                 if folded not in self._wanted and not self._is_of_campaign(message):
                     continue
-                message_id = self._wanted.get(folded, message.message_id)
                 state = state_of_row(message.send_status, message.send_result)
                 all_final = all_final and state.is_final
-                if self._campaign is None:
-                    self._by_id[message_id] = Counter({state: 1})
-                else:
-                    self._rows[hash((folded, message.phone))] = state
-                self._note(message_id, failed=state in (DeliveryState.FAILED, DeliveryState.REJECTED))
+                self._take_row(folded, message, state)
         except IncompleteAnswerError:
             # Rows moved because messages were sent meanwhile. The states read are valid; the piece is read again.
             return
         if all_final and now - piece.end >= CLOSED_AFTER:
             self._settled.add(piece)
+
+    def _take_row(self, folded: str, message: SentMessage, state: DeliveryState) -> None:
+        message_id = self._wanted.get(folded, message.message_id or "")
+        rows = self._rows if self._campaign is not None else self._rows_of_id.setdefault(message_id, {})
+        # Two attempts at one message may write the phone differently.
+        key = hash((folded, (message.phone or "")[-9:]))
+        known = rows.get(key)
+        if known is not None and (known.poll == self._polls or known.state is DeliveryState.DELIVERED):
+            state = better_of(known.state, state)
+        rows[key] = self._listed[state]
+        if self._campaign is None:
+            self._by_id[message_id] = Counter(one.state for one in rows.values())
+        self._note(message_id, failed=state in (DeliveryState.FAILED, DeliveryState.REJECTED))
 
     def _is_of_campaign(self, message: SentMessage) -> bool:
         return self._campaign is not None and folded_campaign(message.campaign) == self._campaign
@@ -354,20 +340,6 @@ class DeliveryPoller:
             self._failed.pop(message_id, None)
         elif len(self._failed) < LISTED_FAILURES:
             self._failed[message_id] = None
-
-
-def _pieces(target: DeliveryTarget) -> Iterator[SentDataQuery]:
-    """The window in pieces, so that a piece with only final messages is not read again."""
-    start, end = target.start, target.end
-    if start is None or end is None or not target.sms_types:
-        return
-    seconds = max(0.0, (end - start).total_seconds()) / _PIECES
-    step = min(max(seconds, _SHORTEST_PIECE_SECONDS), _LONGEST_PIECE_SECONDS)
-    while start < end:
-        until = min(start.add(seconds=math.ceil(step)), end)
-        for sms_type in target.sms_types:
-            yield SentDataQuery(start, until, sms_type)
-        start = until
 
 
 # --- when to poll ----------------------------------------------------------------------------------------------------

@@ -9,8 +9,14 @@ from esms_connectors.gateway import wire
 from esms_connectors.gateway.answers import Answer, error_of, is_refused_row
 from esms_connectors.gateway.codes import CODES, ERROR_BY_CODE, explain
 from esms_connectors.gateway.counted import counted
+from esms_connectors.gateway.echoes import folded_id
 from esms_connectors.gateway.endpoints import Endpoint
-from esms_connectors.gateway.errors import DuplicateRequestError, GatewayError, OutcomeUnknownError
+from esms_connectors.gateway.errors import (
+    DuplicateRequestError,
+    GatewayError,
+    MessageNotFoundError,
+    OutcomeUnknownError,
+)
 from esms_connectors.gateway.models import (
     Balance,
     DeliveryReport,
@@ -26,6 +32,7 @@ from esms_connectors.gateway.models import (
 from esms_connectors.gateway.phones import read_phone
 from esms_connectors.gateway.read_models import VoiceCallStatus, ZnsDeliveryStatus
 from esms_connectors.gateway.redaction import get_logger, redact
+from esms_connectors.gateway.states import DeliveryState, state_of_totals
 from esms_connectors.gateway.wire import Fields, pick
 
 logger = get_logger(__name__)
@@ -196,6 +203,22 @@ def _sent_message(row: Fields) -> SentMessage:
     )
 
 
+def check_is_about(answer: Fields, message_id: str, echo: str, endpoint: str) -> None:
+    """
+    Check that an answer about one message repeats the id that was asked for, or none.
+
+    Raises:
+        MessageNotFoundError: it is about another message.
+    """
+    told = wire.as_text(pick(answer, echo))
+    if told is not None and folded_id(told) != folded_id(message_id):
+        raise MessageNotFoundError(
+            f"{endpoint} was answered about another message than the one that was asked for: that proves nothing.",
+            code="100",
+            endpoint=endpoint,
+        )
+
+
 def send_status(answer: Fields, message_id: str) -> SendStatus:
     return SendStatus(
         message_id=wire.as_text(pick(answer, "SMSID")) or message_id,
@@ -228,12 +251,18 @@ def receiver_statuses(answer: Fields) -> tuple[ReceiverStatus, ...]:
     )
 
 
-def delivery_reports(answer: Fields) -> dict[str, DeliveryReport]:
-    """Reports by message id; a row without an id cannot be used."""
-    reports = {}
+def delivery_reports(answer: Fields, asked: Sequence[str]) -> dict[str, DeliveryReport]:
+    """
+    Reports by message id, as it was asked for. Rows without an id, or about other messages, cannot be used. Of several
+    about one message the final one counts, and of two final ones that of the attempt that reached the phone.
+    """
+    reports: dict[str, DeliveryReport] = {}
+    spelled = {folded_id(one): one for one in asked}
     for row in wire.as_rows(pick(answer, "Data_callback")):
-        message_id = wire.as_text(pick(row, "SMSID"))
+        message_id = spelled.get(folded_id(wire.as_text(pick(row, "SMSID")) or ""))
         if message_id is None:
+            continue
+        if (known := reports.get(message_id)) is not None and _is_earlier(send_status(row, message_id), known.totals):
             continue
         error_number, error_text = wire.read_error_info(wire.as_text(pick(row, "ErrorInfo", "error_info")))
         reports[message_id] = DeliveryReport(
@@ -250,6 +279,16 @@ def delivery_reports(answer: Fields) -> dict[str, DeliveryReport]:
             error_text=error_text,
         )
     return reports
+
+
+def _is_earlier(totals: SendStatus, known: SendStatus) -> bool:
+    """Whether a report says less than the one that is known: their order is not documented."""
+
+    def rank(one: SendStatus) -> int:
+        state = state_of_totals(one.send_status, one.receivers, one.succeeded, one.failed)
+        return 2 if state is DeliveryState.DELIVERED else int(state.is_final)
+
+    return rank(totals) < rank(known)
 
 
 def zns_template(answer: Fields, template_id: str) -> ZnsTemplate:

@@ -251,7 +251,10 @@ class DuplicateRequestError(GatewayError):
 
 
 class MessageNotFoundError(GatewayError):
-    """Code 105: unknown id, too early, older than 7 days, or an empty range. Never proof that nothing was sent."""
+    """
+    Code 105: unknown id, too early, older than 7 days, or an empty range; or an answer about another message. Never
+    proof that nothing was sent.
+    """
 
     retryable = True
 

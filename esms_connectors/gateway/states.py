@@ -7,6 +7,7 @@ Source: get-the-message-status for rows, get-sms-by-smsid and the callbacks for 
 from __future__ import annotations
 
 import enum
+from collections import Counter
 from collections.abc import Mapping
 
 
@@ -24,6 +25,16 @@ class DeliveryState(enum.StrEnum):
     def is_final(self) -> bool:
         """Whether it is not expected to change. A row may still be corrected later, so keep upserting."""
         return self in (DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.REJECTED)
+
+
+def better_of(one: DeliveryState, other: DeliveryState) -> DeliveryState:
+    """
+    The state of a message that is listed twice, or that was tried twice under one id: whoever has received it, or may
+    still receive it, by either of the two has not been missed.
+    """
+    if DeliveryState.DELIVERED in (one, other):
+        return DeliveryState.DELIVERED
+    return one if other.is_final else other
 
 
 _SENT = 5
@@ -57,10 +68,22 @@ def state_of_totals(
     """
     The state of a message id from its counts, as returned by `get_send_status` or a callback.
 
-    A batch is final when every recipient is accounted for; it counts as delivered when none failed.
+    A batch is final when every recipient is accounted for; it counts as delivered when all of them were reached, also
+    if an attempt before that is counted as failed.
     """
     if send_status != _SENT:
         return _BY_STATUS.get(send_status, DeliveryState.UNDOCUMENTED)
     if receivers is None or succeeded is None or failed is None or receivers < 1 or succeeded + failed < receivers:
         return DeliveryState.SENT
-    return DeliveryState.FAILED if failed else DeliveryState.DELIVERED
+    return DeliveryState.DELIVERED if succeeded >= receivers else DeliveryState.FAILED
+
+
+def receivers_by_state(
+    send_status: int | str | None, receivers: int | None, succeeded: int | None, failed: int | None
+) -> Counter[DeliveryState]:
+    """The recipients of a message id by state, each once, whatever number of attempts is counted."""
+    state, total = state_of_totals(send_status, receivers, succeeded, failed), max(1, receivers or 0)
+    if state is not DeliveryState.FAILED:
+        return Counter({state: total})
+    reached = min(succeeded or 0, total)
+    return +Counter({DeliveryState.DELIVERED: reached, DeliveryState.FAILED: total - reached})

@@ -130,11 +130,11 @@ EVERY_ARGUMENT: Mapping[str, Mapping[str, Any]] = {
         **_LATER,
     },
     "get_sms_sent_data": {**_RANGE, "sms_type": 2, "page_size": 500},
-    "get_send_status": {"message_id": "m-1"},
+    "get_send_status": {"message_id": "m-9"},
     "get_sms_receiver_status": {"message_id": "m-1"},
     "get_callback_data": {"message_ids": ["m-1"], "oa_id": DEMO_OA_ID},
     "get_zns_delivery_status": {"zalo_message_id": "z-1", "oa_id": DEMO_OA_ID},
-    "get_voice_call_status": {"message_id": "m-1"},
+    "get_voice_call_status": {"message_id": "9f0c5f4e-64d8-4c5e-8d0b-1d1b2c3d4e5f"},
     "receive_shortcode_message": {
         "parameters": {
             "sender": "84901888484",

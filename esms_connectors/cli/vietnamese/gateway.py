@@ -51,6 +51,9 @@ GATEWAY = {
     "{name} was answered with a success code but without {what}. Reading again is safe.": (
         "{name} được trả lời thành công nhưng thiếu {what}. Đọc lại là an toàn."
     ),
+    "{name} was answered about another message than the one that was asked for: that proves nothing.": (
+        "{name} được trả lời về một tin khác với tin được hỏi: điều đó không chứng minh gì."
+    ),
     "an empty body": "câu trả lời rỗng",
     "a web page instead of JSON": "trả về trang web thay vì JSON",
     "JSON that is not an object": "JSON không phải đối tượng",

@@ -22,12 +22,14 @@ class StatusCalls(Calls):
         The totals of one message id, of the last 7 days.
 
         Raises:
-            MessageNotFoundError: unknown, too early, too old, or a sandbox id. Not a proof that it was not sent.
+            MessageNotFoundError: unknown, too early, too old, or a sandbox id; or the answer is about another message.
+                Not a proof that it was not sent.
             InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`.
 
         Source: get-sms-by-smsid (GetSendStatus).
         """
         answer = self._transport.call(catalogue.GET_SEND_STATUS, {"RefId": check_message_id(message_id)})
+        decode.check_is_about(answer.fields, message_id, "SMSID", "get_send_status")
         return decode.send_status(answer.fields, message_id)
 
     def get_sms_receiver_status(self, message_id: str) -> tuple[ReceiverStatus, ...]:
@@ -66,7 +68,7 @@ class StatusCalls(Calls):
         for first in range(0, len(asked), size):
             batch = asked[first : first + size]
             answer = self._transport.call(endpoint, {"ListRefid": batch, "OAId": oa_id})
-            reports.update(decode.delivery_reports(answer.fields))
+            reports.update(decode.delivery_reports(answer.fields, batch))
         return CallbackData(reports=reports, missing=tuple(one for one in asked if one not in reports))
 
     def get_zns_delivery_status(self, zalo_message_id: str, oa_id: str) -> ZnsDeliveryStatus:
@@ -93,12 +95,14 @@ class StatusCalls(Calls):
         The status of a voice call: answered or not, duration, pressed key.
 
         Raises:
+            MessageNotFoundError: as in `get_send_status`.
             InvalidRequestError, GatewayError, NotSentError, OutcomeUnknownError: see `gateway.errors`.
 
         Source: Get voice call status (GetSendStatus of the voice host).
         """
         fields = {"ReferenceId": check_message_id(message_id)}
         answer = self._transport.call(catalogue.GET_VOICE_CALL_STATUS, fields)
+        decode.check_is_about(answer.fields, message_id, "ReferenceId", "get_voice_call_status")
         return decode.voice_call_status(answer.fields, message_id)
 
     def receive_shortcode_message(

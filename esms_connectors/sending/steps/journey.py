@@ -94,7 +94,9 @@ class Journey:
         self._afters = [read_duration(step.after, "after") for step in self.steps]
         self._campaigns = [self.first, *(self._campaign_of(step, number) for number, step in enumerate(self.steps, 2))]
         self._check_channels()
-        self._people = People(self.first.ledger, [campaign.run_key for campaign in self._campaigns], self._afters)
+        run_keys = [campaign.run_key for campaign in self._campaigns]
+        other_phones = any(step.source is not None for step in self.steps)
+        self._people = People(self.first.ledger, run_keys, self._afters, other_phones=other_phones)
         self._seen = [{}] * len(self._campaigns)
 
     def _campaign_of(self, step: Step, number: int) -> Campaign:
@@ -338,12 +340,14 @@ class Journey:
     def _send_due(self, index: int) -> None:
         """Send step `index` to the people that the step before did not reach, and continue with its open rows."""
         view = self._refresh(index)
-        due = self._people.due(index)
+        due, reached = self._people.due(index), self._people.reached(index)
         open_ids = {
             row.request_id
             for row in (() if view is None else view.rows.values())
-            # A row that was never accepted is sent only if its person is still due.
+            # A row that was never accepted is sent only if its person is still due, and one in doubt is repeated only
+            # if no earlier step has been delivered meanwhile.
             if row.state not in (SendState.ACCEPTED, SendState.REJECTED, SendState.NOT_SENT)
+            and row.row_key not in reached
         }
         if not due and not open_ids:
             return

@@ -23,7 +23,7 @@ from esms_connectors.gateway.echoes import folded_id
 from esms_connectors.gateway.errors import IncompleteAnswerError, InvalidRequestError, MessageNotFoundError
 from esms_connectors.gateway.models import SentMessage
 from esms_connectors.gateway.phones import read_phone
-from esms_connectors.gateway.states import DeliveryState, state_of_row, state_of_totals
+from esms_connectors.gateway.states import DeliveryState, better_of, receivers_by_state, state_of_row, state_of_totals
 from esms_connectors.ledger import Ledger, SendState
 from esms_connectors.ledger.rows import SMS_TYPES_OF_KIND, rule_of
 from esms_connectors.ledger.runs import send_at_of
@@ -45,7 +45,7 @@ class Finding(enum.StrEnum):
     UNDELIVERED = "undelivered"  # shown by the gateway as not delivered, at or after the deadline
     WAITING = "waiting"  # accepted; the deadline is still to come
     UNSEEN = "unseen"  # accepted; the gateway does not report its state
-    SKIPPED = "skipped"  # a rule of the guard skipped the person, and does so in every step
+    SKIPPED = "skipped"  # a rule of the guard skipped the person, and does so in every step with the same phone
     IN_DOUBT = "in_doubt"  # it is not known whether it was accepted
     UNSENT = "unsent"  # certainly not accepted: its own step sends it
 
@@ -171,6 +171,8 @@ class StepView:
         """Why the person is handed on."""
         if finding is Finding.REFUSED:
             return f"refused with code {row.code}" if row.code else "cannot be sent on this channel"
+        if finding is Finding.SKIPPED:
+            return f"skipped by the rule {rule_of(row.code)}"
         if finding is Finding.FAILED:
             return "failed"
         return f"not delivered within {duration_words(after)}"
@@ -301,6 +303,8 @@ def _read_sent_data(client: EsmsClient, ledger: Ledger, view: StepView, wanted: 
         if (key := view.key_of(row))
     }
     shared = {folded for folded, phone in keys if phone is not None}
+    # A row of another phone under the same id is another message.
+    phones = {view.key_of(row): row.phone for row in wanted if not row.erased}
     span = ledger.span(view.run_key)
     if span is None:
         return found  # nothing was sent
@@ -311,9 +315,10 @@ def _read_sent_data(client: EsmsClient, ledger: Ledger, view: StepView, wanted: 
         ):
             folded = folded_id(message.message_id or "")
             shown = keys.get((folded, None))
+            phone = _stored_phone(ledger, message)
             if shown is None and folded in shared:
-                shown = keys.get((folded, _stored_phone(ledger, message)))
-            if shown is not None:
+                shown = keys.get((folded, phone))
+            if shown is not None and phone in ("", phones.get(shown, phone)):
                 state = state_of_row(message.send_status, message.send_result)
                 seen = Seen(state, message.price_vnd, message.sent_at)
                 view.seen[shown] = _better_of(view.seen[shown], seen) if shown in found else seen
@@ -324,13 +329,7 @@ def _read_sent_data(client: EsmsClient, ledger: Ledger, view: StepView, wanted: 
 
 
 def _better_of(one: Seen, other: Seen) -> Seen:
-    """
-    Choose between two tries that are listed under one id, or two listings of one message: a person who has received
-    it, or may still receive it, by either of them is not handed on.
-    """
-    if DeliveryState.DELIVERED in (one.state, other.state):
-        return one if one.state is DeliveryState.DELIVERED else other
-    return one if other.state.is_final else other
+    return one if better_of(one.state, other.state) is one.state else other
 
 
 def _stored_phone(ledger: Ledger, message: SentMessage) -> str:
@@ -347,5 +346,7 @@ def _read_status(client: EsmsClient, view: StepView, message_id: str) -> None:
         totals = client.get_send_status(message_id)
     except MessageNotFoundError:
         return  # too early, too late, or not listed yet: this proves nothing
-    state = state_of_totals(totals.send_status, totals.receivers, totals.succeeded, totals.failed)
-    view.seen[message_id] = Seen(state, totals.price_vnd)
+    counts = (totals.send_status, totals.receivers, totals.succeeded, totals.failed)
+    # Of several receivers, the totals do not say which one was not reached.
+    several = len(receivers_by_state(*counts)) > 1
+    view.seen[message_id] = Seen(DeliveryState.UNDOCUMENTED if several else state_of_totals(*counts), totals.price_vnd)

@@ -33,6 +33,8 @@ class People:
         views: the last look at each step; None if nobody has reached it yet.
         own: request ids, in the first step, of the people concerned; all of the run if it is empty.
         unreachable: request ids, in a further step, of people who cannot get it.
+        other_phones: each step has other phones, as in the ladder of an alert: one that a rule of the guard skips says
+            nothing about the next.
     """
 
     ledger: Ledger
@@ -41,6 +43,7 @@ class People:
     views: list[StepView | None] = field(init=False)
     own: set[str] = field(default_factory=set, init=False, repr=False)
     unreachable: set[str] = field(default_factory=set, init=False, repr=False)
+    other_phones: bool = False
 
     def __post_init__(self) -> None:
         self.views = [None] * len(self.run_keys)
@@ -74,7 +77,12 @@ class People:
             return {}
         after, reached = self.afters[index - 1], self.reached(index)
         found = {row.request_id: before.finding(row, after) for row in before.rows.values() if not row.erased}
-        failed = (before.rows[key] for key, finding in found.items() if finding.hands_on)
+        skips = self.other_phones
+        failed = (
+            before.rows[key]
+            for key, finding in found.items()
+            if finding.hands_on or (skips and finding is Finding.SKIPPED)
+        )
         # A late delivery of an earlier step ends the chain as well.
         rows = [row for row in failed if row.row_key not in reached]
         due = {}
