@@ -51,6 +51,8 @@ __all__ = [
 # Up to this number, one call per id is cheaper than the pages of a window, which list the messages of all runs.
 FEW_IDS = 20
 LISTED_FAILURES = 100
+# While messages are missing, every so many polls final pieces are read again beside the others.
+_POLLS_OF_FINAL_PIECES = 10
 LONGEST_WAIT_SECONDS = 600.0
 
 
@@ -237,8 +239,10 @@ class DeliveryPoller:
         ids = self._open_ids()
         if self._pieces and (self.target.campaign is not None or len(ids) > FEW_IDS):
             left = [piece for piece in self._pieces if piece not in self._settled]
-            # If all pieces are final but messages are missing, they may have been listed late.
-            return list(left or self._pieces)
+            # Missing messages may have been listed late, in pieces that seemed final.
+            if not left or (self._polls % _POLLS_OF_FINAL_PIECES == 0 and self.counts().unseen):
+                return list(self._pieces)
+            return left
         if self.target.oa_id is not None and len(ids) > FEW_IDS:
             return [ReportsQuery(tuple(ids), self.target.oa_id)]
         return [StateQuery(one) for one in ids]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pendulum
@@ -84,3 +85,22 @@ def test_an_attempt_that_failed_before_is_not_a_second_recipient() -> None:
     assert (counts.total, counts.delivered, counts.failed_ids) == (1, 1, ())
     confirmed = confirm(client, [Callback("m-1")])
     assert (confirmed.by_state, confirmed.failed_ids) == ({DeliveryState.DELIVERED: 1}, ())
+
+
+def test_message_listed_late_in_a_final_piece_is_seen_while_another_piece_is_open() -> None:
+    """One message never ends, so its piece stays open; the other is listed long after its piece was read."""
+    start = NOON.subtract(hours=2)
+    open_row = SentMessage("m-1", "0901000001", 25, "march", "", None, *SENT, start, None)
+    late_row = SentMessage("m-2", "0901000002", 25, "march", "", None, *DELIVERED, NOON, None)
+    listed = [open_row]
+
+    def rows(since: Any, until: Any, sms_type: int) -> list[SentMessage]:
+        return [one for one in listed if one.sent_at is not None and since <= one.sent_at <= until]
+
+    poller = DeliveryPoller(DeliveryTarget(2, (), "march", start, NOON.add(minutes=1), (25,)))
+    client = cast("EsmsClient", SimpleNamespace(get_sms_sent_data=rows))
+    assert poller.poll(client, now=NOON.add(hours=1)).unseen == 1
+    listed.append(late_row)
+    for _ in range(10):
+        counts = poller.poll(client, now=NOON.add(hours=1))
+    assert (counts.delivered, counts.unseen) == (1, 0)
