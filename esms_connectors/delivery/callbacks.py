@@ -18,7 +18,7 @@ import hmac
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -98,9 +98,12 @@ def _is_id(text: str) -> bool:
     return len(text) <= _LONGEST_ID and text.isascii() and text.replace("-", "").replace("_", "").isalnum()
 
 
-def confirm(client: EsmsClient, callbacks: Iterable[Callback]) -> Confirmed:
+def confirm(client: EsmsClient, callbacks: Iterable[Callback], known_failed: Container[str] = ()) -> Confirmed:
     """
     Look up which of these messages are final: in batches per OA, the others one by one.
+
+    Args:
+        known_failed: ids that are left out unless they have been delivered since.
 
     Raises:
         GatewayError, NotSentError, OutcomeUnknownError: the look-up failed. Repeating it is safe.
@@ -110,7 +113,7 @@ def confirm(client: EsmsClient, callbacks: Iterable[Callback]) -> Confirmed:
     final, failed = [], []
     for message_id, one in totals.items():
         state = state_of_totals(one.send_status, one.receivers, one.succeeded, one.failed)
-        if not state.is_final:
+        if not state.is_final or (state is not DeliveryState.DELIVERED and message_id in known_failed):
             continue
         final.append(message_id)
         by_state += receivers_by_state(one.send_status, one.receivers, one.succeeded, one.failed)
@@ -192,6 +195,8 @@ class Confirmations:
         self._due: list[tuple[float, str]] = []
         """A heap of (time of the look-up, message id)."""
         self._done: OrderedDict[str, None] = OrderedDict()
+        self._failed: OrderedDict[str, None] = OrderedDict()
+        """Reported as failed; another attempt under the id may still be delivered, which a further callback reports."""
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -229,7 +234,8 @@ class Confirmations:
             confirmed, failure = Confirmed((), {}), None
             try:
                 with self._connect() as client:
-                    confirmed = confirm(client, [one.callback for one in batch])
+                    # Only this thread changes the failed ones.
+                    confirmed = confirm(client, [one.callback for one in batch], self._failed)
                 if confirmed.message_ids:
                     self._report(confirmed)
             except EsmsError as error:
@@ -238,7 +244,7 @@ class Confirmations:
                 failure = type(error).__name__
             if failure is not None:
                 logger.warning("%d delivery reports could not be looked up: %s", len(batch), failure)
-            self._put_back(batch, () if failure is not None else confirmed.message_ids)
+            self._put_back(batch, confirmed if failure is None else Confirmed((), {}))
             if len(batch) < BATCH:
                 # Collect more callbacks, to report them in one event.
                 self._pause()
@@ -262,23 +268,24 @@ class Confirmations:
             while not self._closed and (left := until - time.monotonic()) > 0:
                 self._changed.wait(left)
 
-    def _put_back(self, batch: Sequence[_Waiting], confirmed: Sequence[str]) -> None:
-        final, forgotten = set(confirmed), 0
+    def _put_back(self, batch: Sequence[_Waiting], confirmed: Confirmed) -> None:
+        final, failed, forgotten = set(confirmed.message_ids), set(confirmed.failed_ids), 0
         with self._changed:
             for one in batch:
                 message_id = one.callback.message_id
                 if message_id in final:
                     del self._waiting[message_id]
-                    self._done[message_id] = None
+                    (self._failed if message_id in failed else self._done)[message_id] = None
                 elif one.looks >= len(self._look_again_seconds):
                     del self._waiting[message_id]
-                    forgotten += 1
+                    forgotten += message_id not in self._failed
                 else:
                     again = time.monotonic() + self._look_again_seconds[one.looks]
                     heapq.heappush(self._due, (again, message_id))
                     one.looks += 1
-            while len(self._done) > _REMEMBERED:
-                self._done.popitem(last=False)
+            for remembered in (self._done, self._failed):
+                while len(remembered) > _REMEMBERED:
+                    remembered.popitem(last=False)
         if final:
             logger.info("%s final, after a delivery report", counted(len(final), "message is", "messages are"))
         if forgotten:

@@ -242,7 +242,7 @@ class DeliveryPoller:
             # Missing messages may have been listed late, in pieces that seemed final.
             if not left or (self._polls % _POLLS_OF_FINAL_PIECES == 0 and self.counts().unseen):
                 return list(self._pieces)
-            return left
+            return [*left]
         if self.target.oa_id is not None and len(ids) > FEW_IDS:
             return [ReportsQuery(tuple(ids), self.target.oa_id)]
         return [StateQuery(one) for one in ids]

@@ -194,6 +194,25 @@ def test_repeated_callback_is_reported_once(
     assert (len(reports), gateway.call_count("get_send_status")) == (1, 1)
 
 
+def test_second_attempt_that_is_delivered_is_reported_after_the_failed_one(
+    gateway: Emulator, client: EsmsClient, receiver: Server, reports: list[Confirmed]
+) -> None:
+    """The first attempt failed and was reported; repeated callbacks about it are not, the delivery is."""
+    message_id = sent(client, receiver)
+    failed = Confirmed((message_id,), {"failed": 1}, (message_id,))
+    gateway.set_status(message_id, 5, 0)
+    target = f"/esms/callback/{TOKEN}?SMSID={message_id}"
+    ask(receiver.application, target)
+    assert until(lambda: reports) == [failed]
+    seen = gateway.call_count("get_send_status")
+    ask(receiver.application, target)
+    assert until(lambda: gateway.call_count("get_send_status") > seen)
+    gateway.set_status(message_id, 5, 1)
+    ask(receiver.application, target)
+    assert until(lambda: len(reports) == 2)
+    assert reports == [failed, Confirmed((message_id,), {"delivered": 1})]
+
+
 def test_gateway_outage_loses_no_report(
     gateway: Emulator,
     client: EsmsClient,
