@@ -461,7 +461,7 @@ def wait_for_delivery(
         try:
             counts = poller.poll(client, now=now())
         except EsmsError as error:
-            if now() >= deadline:
+            if error.retryable and now() >= deadline:
                 return check_verdict(Verdict.TIMED_OUT, poller.counts(), goal)
             wait = backoff.after_failure(error)
         else:
