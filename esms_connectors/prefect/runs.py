@@ -15,6 +15,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun, TaskRun
 from prefect.context import FlowRunContext, TaskRunContext
+from prefect.exceptions import ObjectNotFound
 
 from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.errors import EsmsError, InvalidRequestError, foreign_errors
@@ -235,11 +236,18 @@ def ask_server(question: Callable[[SyncPrefectClient], T]) -> T:
         RunNotReadError: it could not be asked.
     """
     with (
-        foreign_errors(
-            lambda error: RunNotReadError(
-                f"The Prefect server did not answer about this run ({type(error).__name__}); nothing was sent."
-            )
-        ),
+        foreign_errors(_not_read),
         get_client(sync_client=True) as api,
     ):
         return question(api)
+
+
+def _not_read(error: Exception) -> RunNotReadError:
+    if isinstance(error, ObjectNotFound):
+        return RunNotReadError(
+            "The Prefect server does not know this run: it was deleted, or is not stored yet. Nothing was sent; a "
+            "new run with the same key continues."
+        )
+    return RunNotReadError(
+        f"The Prefect server did not answer about this run ({type(error).__name__}); nothing was sent."
+    )

@@ -10,6 +10,7 @@ import pytest
 from conftest import everybody_once, name_of, phone_of
 from prefect import flow
 from prefect.client.orchestration import get_client
+from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
 
 from esms_connectors.emulator import DEMO_BRANDNAME, Emulator
@@ -29,6 +30,7 @@ from esms_connectors.prefect import (
     zns_campaign,
 )
 from esms_connectors.prefect.pool import borrow_ledger
+from esms_connectors.prefect.runs import RunNotReadError
 
 TWICE: dict[str, Any] = {"retries": 1, "retry_delay_seconds": 0}
 REFUSED = "does not have: it is another ledger, or it was lost"
@@ -172,3 +174,26 @@ def test_run_memory_is_not_used_outside_of_a_flow(prefect_server: str, blocks: d
     """Nothing is tried again there."""
     with borrow_ledger(blocks["ledger"]) as ledger:
         assert ledger._run_memory is None
+
+
+@pytest.mark.in_turn(every=3)
+def test_deleted_flow_run_is_named_and_a_new_run_sends(blocks: dict[str, Any], gateway: Emulator) -> None:
+    @flow
+    def notify(deleted: bool) -> None:
+        if not deleted:
+            send_sms(phone_of(0), "x", message_key="order-1", **blocks)
+            return
+        with get_client(sync_client=True) as api:
+            api.delete_flow_run(flow_run.id)
+        try:
+            send_sms(phone_of(0), "x", message_key="order-1", **blocks)
+        except RunNotReadError as error:
+            told.append(str(error))
+
+    told: list[str] = []
+    with pytest.raises(ObjectNotFound):
+        notify(True)  # Prefect cannot store the end of this run either
+    assert ["it was deleted" in line for line in told] == [True]
+    assert gateway.deliveries_by_phone() == {}
+    notify(False)
+    everybody_once(gateway, 1)
