@@ -174,7 +174,7 @@ def test_duckdb_file_is_read_with_query_parameters(shop: Path) -> None:
     [
         ("duckdb:///{}", "select nope from visits", "The query failed"),
         ("duckdb:///{}", "selec", "The query failed"),
-        ("duckdb:///{}", "drop table visits", "The query failed"),
+        ("duckdb:///{}", "drop table visits", "begins with DROP"),
         ("duckdb:///{}.none", "select 1", "shop 1.duckdb.none does not exist"),
         ("duckdb://", "select 1", "names no file"),
         ("duckdb:///:memory:", "select 1", "names no file"),
