@@ -210,7 +210,7 @@ def test_keys_rejected_midway_keep_loaded_windows_and_rerun_resumes(
     gateway: Emulator, place: Place, load: Load
 ) -> None:
     for day in range(4):
-        gateway.populate(100, start=DAY.subtract(days=day, seconds=-1), end=DAY.subtract(days=day).add(hours=20))
+        gateway.populate(120, start=DAY.subtract(days=day, seconds=-1), end=DAY.subtract(days=day).add(hours=20))
     span = (DAY.subtract(days=3), NEXT)
     refused = DAY.subtract(days=1).format("YYYY-MM-DD").encode()
     gateway.faults.add(
@@ -219,12 +219,12 @@ def test_keys_rejected_midway_keep_loaded_windows_and_rerun_resumes(
     with pytest.raises(AuthenticationError):
         load(place, *span, threads=1)
     assert [line["loaded_at"] is not None for line in place.loads()] == [True, True, False, False]
-    assert len(place.messages()) == 200
+    assert len(place.messages()) == 240
     gateway.faults.clear()
     gateway.advance(minutes=30)
     calls = asked(gateway)
     summary = load(place, *span)
-    assert (summary.skipped, summary.windows, summary.inserted) == (2, 2, 200)
+    assert (summary.skipped, summary.windows, summary.inserted) == (2, 2, 240)
     assert asked(gateway) - calls == 2
     assert place.messages() == rows_at(gateway)
 
