@@ -138,7 +138,7 @@ test-clock: setup ## the core and all pages at other times, in other zones, as a
 # rows in doubt. `make test-clock` runs all tests.
 TIMELY := $(addprefix tests/gateway/test_,times.py gateway_clock.py in_doubt.py) tests/emulator/test_emulator_plugin.py \
   tests/cli/test_commands.py tests/delivery tests/sending/test_bulk_in_doubt.py tests/sending/test_plan.py \
-  tests/loading/test_loading_follow_up.py $(patsubst %,'tests/documentation/test_code_blocks.py::test_a_page_does_what_it_shows[%]', \
+  tests/loading/test_loading_follow_up.py $(patsubst %,'tests/documentation/test_code_blocks.py::test_page_blocks_run_with_the_shown_output[%]', \
   README.md docs/reports.md docs/how-to/erase.md docs/how-to/test-your-pipeline.md)
 
 .PHONY: test-elsewhere

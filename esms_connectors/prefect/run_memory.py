@@ -19,8 +19,10 @@ from esms_connectors.prefect.runs import ask_server, root_run
 
 _PREFIX = "esms.sent."
 _MORE = f"{_PREFIX}more"
-# Each takes a call to the server, which stores all labels of a run as one value.
-_MOST = 20
+# Each takes two calls, and a server on SQLite often refuses the second one for some seconds ("database is locked").
+_MOST = 1
+# The server reads all labels and writes them back: of two updates at once the second would undo the first.
+_RECORDING = threading.Lock()
 
 T = TypeVar("T")
 
@@ -39,7 +41,6 @@ class FlowRunMemory:
         self._flow_run_id, self._ledger = flow_run_id, make_request_id("ledger", ledger)[:12]
         # The settings of the run are context variables, and ledgers are used from other threads.
         self._context = contextvars.copy_context()
-        self._lock = threading.Lock()
         self._known: dict[str, str] | None = None
 
     def has_begun(self, run_key: str) -> bool:
@@ -47,10 +48,13 @@ class FlowRunMemory:
 
     def record(self, run_key: str) -> None:
         label = _label(run_key)
-        with self._lock:
-            known = self._labels()
-            if label in known or _MORE in known:
+        if self._has(label):
+            return
+        with _RECORDING:
+            self._known = None  # other tasks may have recorded theirs
+            if self._has(label):
                 return
+            known = self._labels()
             shown = run_key if redact(run_key) == run_key else ""
             new = (_MORE, "") if len(known) >= _MOST else (label, f"{self._ledger} {shown}")
             self._ask(lambda api: api.update_flow_run_labels(self._flow_run_id, dict([new])))
@@ -67,6 +71,10 @@ class FlowRunMemory:
 
     def is_removed(self, run_key: str) -> bool:
         return False
+
+    def _has(self, label: str) -> bool:
+        known = self._labels()
+        return label in known or _MORE in known
 
     def _labels(self) -> dict[str, str]:
         if self._known is None:

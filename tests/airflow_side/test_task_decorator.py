@@ -91,9 +91,9 @@ def test_invalid_arguments_and_function_errors_send_nothing(gateway: Emulator, r
     assert list(gateway.messages()) == []
 
 
-def test_override_arguments_are_hidden_and_validated(gateway: Emulator, ledger_url: str) -> None:
+def test_override_arguments_are_hidden_and_validated(gateway: Emulator) -> None:
     """Of mapped tasks the stored DAG has every argument; one from another task puts that task upstream."""
-    secret = ledger_url.replace("://", "://etl:sesame@", 1)
+    secret = "postgresql://etl:sesame@database.example/esms"
     with DAG("campaigns", schedule=None) as dag:
 
         @task
