@@ -14,6 +14,7 @@ try:
         AirflowNotFoundException,
         AirflowSensorTimeout,
         AirflowSkipException,
+        TaskDeferralTimeout,
     )
 except ImportError:  # before Airflow 3.2
     from airflow.configuration import conf
@@ -23,6 +24,7 @@ except ImportError:  # before Airflow 3.2
         AirflowNotFoundException,
         AirflowSensorTimeout,
         AirflowSkipException,
+        TaskDeferralTimeout,
     )
 
 try:
@@ -37,5 +39,6 @@ __all__ = [
     "AirflowSensorTimeout",
     "AirflowSkipException",
     "Stats",
+    "TaskDeferralTimeout",
     "conf",
 ]

@@ -89,37 +89,31 @@ def poller_of_sent(
     Raises:
         AirflowSkipException: nothing was sent. InvalidRequestError, ConfigurationError: as in `poller_of_results`.
     """
+    results = results_of(sent)
+    with _skipped_if_nothing_was_sent():
+        if not senders or (results and _all_returned(senders, sent, results, context)):
+            return poller_of_results(results, opened)
+        if not own_ledger and (theirs := [one.task_id for one in senders if one.own_ledger]):
+            raise InvalidRequestError(
+                f"A sending task returned nothing, and {theirs[0]} has its own ledger: give the sensor the same "
+                "ledger_url or ledger_conn_id, which knows what was sent.",
+                field="ledger_conn_id",
+            )
+        if not results:
+            return _poller_without_result(senders, opened, context, env)
+        return poller_of_results(results, opened, _run_keys_of(senders, context, env))
+
+
+@contextlib.contextmanager
+def _skipped_if_nothing_was_sent() -> Iterator[None]:
     from esms_connectors.delivery.target import NothingSentError
 
-    results = results_of(sent)
     try:
-        return _poller_of(sent, results, senders, opened, context, env, own_ledger=own_ledger)
+        yield
+        return
     except NothingSentError as error:
         nothing = str(error)
     raise AirflowSkipException(nothing)
-
-
-def _poller_of(
-    sent: Any,
-    results: Sequence[Mapping[str, Any]],
-    senders: Sequence[Sender],
-    opened: OpenLedger,
-    context: Context,
-    env: jinja2.Environment,
-    *,
-    own_ledger: bool,
-) -> Poller:
-    if not senders or (results and _all_returned(senders, sent, results, context)):
-        return poller_of_results(results, opened)
-    if not own_ledger and (theirs := [one.task_id for one in senders if one.own_ledger]):
-        raise InvalidRequestError(
-            f"A sending task returned nothing, and {theirs[0]} has its own ledger: give the sensor the same ledger_url "
-            "or ledger_conn_id, which knows what was sent.",
-            field="ledger_conn_id",
-        )
-    if not results:
-        return _poller_without_result(senders, opened, context, env)
-    return poller_of_results(results, opened, _run_keys_of(senders, context, env))
 
 
 def results_of(sent: Any) -> list[Mapping[str, Any]]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from esms_connectors.airflow.base import EsmsTask
+from esms_connectors.airflow.framework import TaskDeferralTimeout
 from esms_connectors.airflow.hooks import DEFAULT_CONN_ID, EsmsHook
 from esms_connectors.airflow.links import EsmsReportLink
 from esms_connectors.gateway.errors import unexpected
@@ -138,10 +139,10 @@ class SendingOperator(EsmsTask):
         self.defer(trigger=LookAgainTrigger(moment, carried), method_name=method, timeout=timeout)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        if next_method == "__fail__" and (next_kwargs or {}).get("error") == "Trigger timeout":
-            self.log.warning("the triggerer did not resume this task in time; it continues without it")
-            return self.execute(context)
-        return super().resume_execution(next_method, next_kwargs, context)
+        with suppress(TaskDeferralTimeout):
+            return super().resume_execution(next_method, next_kwargs, context)
+        self.log.warning("the triggerer did not resume this task in time; it continues without it")
+        return self.execute(context)
 
     @contextmanager
     def _waiting_for_hours(self) -> Iterator[None]:

@@ -161,7 +161,7 @@ class _MarkingHTTPConnection(HTTPConnection):
     debuglevel = 0
 
     _parts: list[bytes] | None = None
-    _kept_alive = False  # has had an answer before
+    _kept_alive = False  # a request was sent on it before
 
     def connect(self) -> None:
         CURRENT_REQUEST.connecting, self._kept_alive = True, False

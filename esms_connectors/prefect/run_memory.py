@@ -18,9 +18,9 @@ from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.prefect.runs import ask_server, root_run
 
 _PREFIX = "esms.sent."
-_MORE = f"{_PREFIX}more"
 # Each takes two calls, and a server on SQLite often refuses the second one for some seconds ("database is locked").
 _MOST = 1
+_MOST_WITH_DIGESTS = 20  # a ledger can be asked for a run key, and not for its digest
 # The server reads all labels and writes them back: of two updates at once the second would undo the first.
 _RECORDING = threading.Lock()
 
@@ -39,6 +39,7 @@ class FlowRunMemory:
 
     def __init__(self, flow_run_id: UUID, ledger: str) -> None:
         self._flow_run_id, self._ledger = flow_run_id, make_request_id("ledger", ledger)[:12]
+        self._more = f"{_PREFIX}more.{self._ledger}"
         # The settings of the run are context variables, and ledgers are used from other threads.
         self._context = contextvars.copy_context()
         self._known: dict[str, str] | None = None
@@ -54,16 +55,20 @@ class FlowRunMemory:
             self._known = None  # other tasks may have recorded theirs
             if self._has(label):
                 return
-            known = self._labels()
+            mine = self._run_keys()
             shown = run_key if redact(run_key) == run_key else ""
-            new = (_MORE, "") if len(known) >= _MOST else (label, f"{self._ledger} {shown}")
+            is_enough = sum(map(bool, mine)) >= _MOST or len(mine) >= _MOST_WITH_DIGESTS
+            new = (self._more, "") if is_enough else (label, f"{self._ledger} {shown}")
             self._ask(lambda api: api.update_flow_run_labels(self._flow_run_id, dict([new])))
-            known[new[0]] = new[1]
+            self._labels()[new[0]] = new[1]
 
     def further_run(self) -> str | None:
-        known = self._labels()
-        runs = (text.partition(" ") for text in known.values()) if _MORE in known else ()
-        return next((run_key for ledger, _, run_key in runs if ledger == self._ledger and run_key), None)
+        return next(filter(None, self._run_keys()), None) if self._more in self._labels() else None
+
+    def _run_keys(self) -> list[str]:
+        """Those of this ledger; empty where only a digest is stored."""
+        runs = (text.partition(" ") for text in self._labels().values())
+        return [run_key for ledger, _, run_key in runs if ledger == self._ledger]
 
     def key_prefix(self, run_key: str) -> str:
         # Run keys derive from ids and never from names, so nothing can be renamed.
@@ -74,7 +79,7 @@ class FlowRunMemory:
 
     def _has(self, label: str) -> bool:
         known = self._labels()
-        return label in known or _MORE in known
+        return label in known or self._more in known
 
     def _labels(self) -> dict[str, str]:
         if self._known is None:

@@ -303,13 +303,10 @@ def send_zns_bulk(shard: ZnsShard, campaign: ZnsCampaign) -> ShardCounts:
         rules = guard_of(campaign, account.block)
         # The template determines the kind of message and with it the rules.
         channel.template = _template_of(channel)
+        columns = Columns(campaign.phone_column, (), campaign.key_column)
         summary = bulk.send_shard(
             replace(channel, send_at=time_to_send(channel.send_at, ledger, campaign.run_key)),
-            Recipients(
-                shard.rows,
-                Columns(campaign.phone_column, (), campaign.key_column).key_name,
-                merged=campaign.duplicates == "merge",
-            ),
+            Recipients(shard.rows, columns.key_name, merged=columns.one_per_phone(campaign.duplicates)),
             ledger=ledger,
             run_key=campaign.run_key,
             campaign=campaign.campaign,

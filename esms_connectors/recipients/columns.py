@@ -40,6 +40,10 @@ class Columns:
             # The number as written in the source would be another key than the normalised number.
             object.__setattr__(self, "key_column", None)
 
+    def one_per_phone(self, duplicates: str | None) -> bool:
+        """Whether a phone with rows of several keys gets one message. With the phone as key it has one row."""
+        return duplicates == "merge" and self.key_column is not None
+
     @classmethod
     def parse(cls, params: str, *, phone: str = "phone", key_column: str | None = None) -> Columns:
         """

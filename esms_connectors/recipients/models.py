@@ -164,8 +164,7 @@ class Recipients:
     ) -> None:
         self._rows = rows
         self.key_column = key_column
-        # If the phone is the key, each phone has one row anyway.
-        self.merged = merged and key_column != PHONE_KEY
+        self.merged = merged
         self.report: ReadReport | None = None
         self.repeatable = not isinstance(rows, Iterator) if repeatable is None else repeatable
         if isinstance(rows, Sequence) and key_column == PHONE_KEY:

@@ -114,7 +114,8 @@ def read_recipients(
         )
         return reader.read(opened)
 
-    recipients = Recipients(read, columns.key_name, repeatable=is_repeatable(source), merged=duplicates == "merge")
+    merged = columns.one_per_phone(duplicates)
+    recipients = Recipients(read, columns.key_name, repeatable=is_repeatable(source), merged=merged)
     return recipients
 
 

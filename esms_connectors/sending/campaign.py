@@ -153,9 +153,9 @@ class Campaign:
         return self.duplicates or ("merge" if self.columns.key_column is None else "keep")
 
     @property
-    def merges(self) -> bool:
-        """Whether each phone gets one message in the run, whatever its rows."""
-        return self._duplicates == "merge"
+    def one_per_phone(self) -> bool:
+        """See `Columns.one_per_phone`."""
+        return self.columns.one_per_phone(self._duplicates)
 
     def _columns(self) -> Columns:
         """The columns, including those for the placeholders of a text."""
@@ -220,9 +220,13 @@ class Campaign:
             self.channel = replace(self.channel, send_at=send_at)
         time_to_send(self.channel.send_at, self.ledger, self.run_key)
         report = ReadReport()
-        once = self.merges and self.columns.key_column is not None
         forecast = Forecast(
-            self.guard, self.channel, self.ledger, self.run_key, repeats=not self.merges, once_per_phone=once
+            self.guard,
+            self.channel,
+            self.ledger,
+            self.run_key,
+            repeats=self._duplicates == "keep",
+            once_per_phone=self.one_per_phone,
         )
         known = self._against_ledger(forecast)
         recipients: Iterable[Recipient] = self.recipients(report, rejects, check=known)
@@ -339,7 +343,7 @@ class Campaign:
         send_at = time_to_send(self.channel.send_at, self.ledger, self.run_key)
         run = Run(
             replace(self.channel, send_at=send_at),
-            Recipients(read_again, self.columns.key_name, merged=self.merges),
+            Recipients(read_again, self.columns.key_name, merged=self.one_per_phone),
             self.ledger,
             self.run_key,
             self.campaign,

@@ -119,12 +119,12 @@ def once_per_run(
         OtherContentError: an earlier try sent other content to the recipient, which this try has not asked for.
         The rest as `send`.
     """
-    content = make_request_id("content", content)
+    wanted = _Wanted(this, what, to, make_request_id("content", content), ledger)
     memory, asked = _memory, _memory.of(this.run, f"{what} {to}")
     while True:
         seen = dict(asked)
         try:
-            return _once(this, what, to, content, send, ledger=ledger, memory=memory, asked=asked)
+            return _once(wanted, send, memory, asked)
         except _DoubtfulError:
             # Messages of one try may be asked for in any order, by threads.
             if not memory.wait_for_others(asked, seen):
@@ -136,22 +136,24 @@ class _DoubtfulError(Exception):
     """It might be an earlier message with a changed text."""
 
 
-def _once(
-    this: Try,
-    what: str,
-    to: str,
-    content: str,
-    send: Callable[[str], T],
-    *,
-    ledger: Ledger,
-    memory: _Memory,
-    asked: dict[int, _Asked],
-) -> T:
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A message or call, as in `once_per_run`; `content` is a digest."""
+
+    this: Try
+    what: str
+    to: str
+    content: str
+    ledger: Ledger
+
+
+def _once(wanted: _Wanted, send: Callable[[str], T], memory: _Memory, asked: dict[int, _Asked]) -> T:
+    this, ledger, content = wanted.this, wanted.ledger, wanted.content
     doubtful = False
     # It belongs to the first place that is free or has this content. The claim in the ledger decides, so processes that
     # search at the same time find the same place.
     for place in count():
-        run_key = f"{what}/{make_request_id('in-run', this.run, what, to, str(place))}"
+        run_key = f"{wanted.what}/{make_request_id('in-run', this.run, wanted.what, wanted.to, str(place))}"
         known = asked.get(place)
         if known is None or known.content == content:
             if doubtful and _is_free(ledger, run_key):

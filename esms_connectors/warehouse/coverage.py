@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ from esms_connectors.sent_data.fetching import WindowCount, count_window
 from esms_connectors.sent_data.windows import ALL_SMS_TYPES, SentWindow
 from esms_connectors.warehouse.accounts import check_account
 from esms_connectors.warehouse.contract import Warehouse, WindowLoad
-from esms_connectors.warehouse.doubtful_windows import emptied, repeated, unavailable
+from esms_connectors.warehouse.doubtful_windows import Doubts, doubts_of
 from esms_connectors.warehouse.planning import (
     Clock,
     is_closed,
@@ -112,15 +112,9 @@ def coverage_by_type(
     everything = list(warehouse.loads())
     loads = without_superseded([load for load in everything if load.window.start < last])
     held = rows_held(warehouse)
-    # Other types show as well how long the gateway lists rows, and whether it ignores the type.
-    gone = frozenset(load.window for load in unavailable(loads, everything))
-    again = frozenset(load.window for load in repeated(loads, held))
-    lost = frozenset(load.window for load in emptied(loads, held))
-    by_type: dict[int, list[WindowLoad]] = {int(sms_type): [] for sms_type in sms_types}
-    for load in loads:
-        if load.window.sms_type in by_type:
-            by_type[load.window.sms_type].append(load)
-    return [_coverage_of(sms_type, own, held, gone, again, lost, last, present) for sms_type, own in by_type.items()]
+    doubts = doubts_of(loads, held, everything)
+    by_type = {int(sms_type): _of_type(loads, int(sms_type)) for sms_type in sms_types}
+    return [_coverage_of(sms_type, own, held, doubts, last, present) for sms_type, own in by_type.items()]
 
 
 def rows_held(warehouse: Warehouse) -> Counter[SentWindow]:
@@ -150,9 +144,7 @@ def _coverage_of(
     sms_type: int,
     loads: Sequence[WindowLoad],
     held: Counter[SentWindow],
-    gone: Collection[SentWindow],
-    again: Collection[SentWindow],
-    lost: Collection[SentWindow],
+    doubts: Doubts,
     last: DateTime,
     present: DateTime,
 ) -> TypeCoverage:
@@ -169,11 +161,15 @@ def _coverage_of(
         not_closed=sum(not load.is_owed and not is_closed(load, present) for load in ended),
         open_windows=sum(load.open_rows > 0 for load in loads),
         missing=tuple(missing_spans(loads, sms_type, last, present)) if loads else (),
-        not_available=sum(load.window in gone and load.window not in with_rows for load in ended),
+        not_available=sum(load.window not in with_rows for load in _of_type(doubts.unavailable, sms_type)),
         shrunk=shrunk,
-        repeated=sum(load.window in again for load in loads),
-        emptied=sum(load.window in lost for load in loads),
+        repeated=len(_of_type(doubts.repeated, sms_type)),
+        emptied=len(_of_type(doubts.emptied, sms_type)),
     )
+
+
+def _of_type(loads: Iterable[WindowLoad], sms_type: int) -> list[WindowLoad]:
+    return [load for load in loads if load.window.sms_type == sms_type]
 
 
 def recent_windows(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from esms_connectors.sent_data.windows import SentWindow
 from esms_connectors.warehouse.contract import WindowLoad
@@ -15,6 +16,25 @@ _SURELY_LISTED = timedelta(days=7)
 _ROWS_OF_SEVERAL = 10
 
 _Alike = dict[tuple[datetime, datetime, str], list[WindowLoad]]
+
+
+class Doubts(NamedTuple):
+    """Loads of windows that do not prove what was sent; see the functions of the same names."""
+
+    unavailable: Sequence[WindowLoad]
+    repeated: Sequence[WindowLoad]
+    emptied: Sequence[WindowLoad]
+
+
+def doubts_of(loads: Sequence[WindowLoad], held: Mapping[SentWindow, int], others: Iterable[WindowLoad] = ()) -> Doubts:
+    """
+    Args:
+        loads: of all types, which show whether the gateway ignores the type. Without superseded ones.
+        held: stored rows by the window that brought them.
+        others: further windows that may show how long rows are listed.
+    """
+    gone = [load for load in unavailable(loads, others) if not held.get(load.window)]
+    return Doubts(gone, repeated(loads, held), emptied(loads, held))
 
 
 def unavailable(loads: Iterable[WindowLoad], others: Iterable[WindowLoad] = ()) -> list[WindowLoad]:

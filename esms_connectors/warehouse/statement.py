@@ -26,7 +26,7 @@ from esms_connectors.gateway.times import in_vietnam, read_month
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.warehouse.contract import Reader, Warehouse
 from esms_connectors.warehouse.coverage import rows_held
-from esms_connectors.warehouse.doubtful_windows import emptied, repeated, unavailable
+from esms_connectors.warehouse.doubtful_windows import doubts_of
 from esms_connectors.warehouse.marts import INVOICES, create_marts
 from esms_connectors.warehouse.planning import Clock, last_midnight, missing_spans, without_superseded
 
@@ -181,12 +181,12 @@ def months_gaps(warehouse: Warehouse, month: str, *, now: Clock = machine_clock.
 def months_doubts(warehouse: Warehouse, month: str) -> list[str]:
     """See `MonthStatement.doubts`."""
     first = pendulum.instance(datetime.combine(read_month(month), time()), tz=VIETNAM)
-    loads, held = without_superseded(list(warehouse.loads())), rows_held(warehouse)
-    gone = [load for load in unavailable(loads) if not held[load.window]]
+    everything = list(warehouse.loads())
+    doubts = doubts_of(without_superseded(everything), rows_held(warehouse), everything)
     found = {
-        "not available: type {}, {} older than any with rows; the gateway may no longer have them": gone,
-        "stored twice: type {}, {} with exactly the rows of another type": repeated(loads, held),
-        "removed: type {}, {} of which no row is stored any more": emptied(loads, held),
+        "not available: type {}, {} older than any with rows; the gateway may no longer have them": doubts.unavailable,
+        "stored twice: type {}, {} with exactly the rows of another type": doubts.repeated,
+        "removed: type {}, {} of which no row is stored any more": doubts.emptied,
     }
     told = []
     for text, some in found.items():

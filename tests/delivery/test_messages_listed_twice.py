@@ -69,7 +69,7 @@ def test_two_attempts_under_one_id_are_one_message(
     assert counts.failed_ids == (("m-1",) if state == "failed" else ())
 
 
-def test_the_newest_look_counts_until_the_message_is_delivered() -> None:
+def test_newest_state_counts_until_the_message_is_delivered() -> None:
     """What was on its way may fail later; a delivery is not taken back by the end of another attempt."""
     poller = DeliveryPoller(target("march"))
     assert polled(poller, type_25=FAILED, type_24=SENT) == {"sent": 1}
@@ -78,7 +78,7 @@ def test_the_newest_look_counts_until_the_message_is_delivered() -> None:
     assert polled(poller, type_25=FAILED) == {"delivered": 1}
 
 
-def test_an_attempt_that_failed_before_is_not_a_second_recipient() -> None:
+def test_earlier_failed_attempt_is_not_counted_as_a_recipient() -> None:
     """One recipient, one success and one failure: one message, delivered; in a wait and in a confirmed callback."""
     client = cast("EsmsClient", Listing())
     counts = DeliveryPoller(DeliveryTarget(1, ("m-1",))).poll(client)

@@ -46,7 +46,7 @@ def report(message_id: str, status: int, succeeded: int, failed: int) -> dict[st
         ([report("M-1", 5, 1, 0), report("x-9", 5, 0, 1)], (5, 1, 0)),
     ],
 )
-def test_reports_are_those_of_the_ids_asked_for(
+def test_reports_of_other_ids_are_ignored(
     others: list[dict[str, Any]], counts: tuple[int, int, int], turned: bool
 ) -> None:
     """By the id as it was asked for; of several for one message the final one, and a delivery before a failure."""

@@ -177,7 +177,7 @@ def test_comparison_by_row_count_only_is_reported(
 
 
 @pytest.mark.parametrize("kind", ["duckdb", "parquet"])
-def test_rows_that_were_removed_are_not_taken_for_loaded(
+def test_windows_whose_rows_were_removed_are_not_complete(
     gateway: Emulator, make_place: Callable[[str], Place], load: Load, kind: str
 ) -> None:
     """Which a pull without dates does not load anew. A small window may be that of one person who was erased."""

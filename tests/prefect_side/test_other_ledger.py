@@ -170,6 +170,28 @@ def test_limited_number_of_labels_still_detects_a_lost_ledger(
     everybody_once(gateway, 8)
 
 
+@pytest.mark.in_turn(every=3)
+def test_each_ledger_of_a_flow_run_is_remembered(
+    gateway: Emulator, blocks: dict[str, Any], lose: Callable[[], None], tmp_path: Path
+) -> None:
+    """The ledger that is used second is lost; the run keys of the first one prove nothing about it."""
+    other = EsmsLedger(url=f"sqlite:///{tmp_path / 'other.sqlite'}")
+    other.save("second-ledger", overwrite=True)
+    first, second = {**blocks, "ledger": "second-ledger"}, blocks
+
+    @flow(**TWICE)
+    def two() -> None:
+        if flow_run.run_count == 2:
+            lose()
+        send_sms(phone_of(0), "x", **first)
+        send_sms(phone_of(1), "x", **second)
+        raise RuntimeError("behind the sends")
+
+    with pytest.raises(ForgottenRunError, match=REFUSED):
+        two()
+    everybody_once(gateway, 2)
+
+
 def test_run_memory_is_not_used_outside_of_a_flow(prefect_server: str, blocks: dict[str, Any]) -> None:
     """Nothing is tried again there."""
     with borrow_ledger(blocks["ledger"]) as ledger:

@@ -49,7 +49,7 @@ def test_read_operation_may_be_cached_but_a_send_may_not() -> None:
         gateway_task("send_viber", cache_policy=INPUTS)
 
 
-def test_a_task_worker_serves_each_task(prefect_server: str) -> None:
+def test_task_worker_accepts_every_sending_task(prefect_server: str) -> None:
     """It sets a cache policy to store results; what is asked for again is not taken for the first."""
 
     async def policies() -> dict[str, Any]:

@@ -48,7 +48,7 @@ def test_sqlite_decoding_error_does_not_quote_the_row(tmp_path: Path) -> None:
         "replace into v values ('0901888484', 'x') returning *",
     ],
 )
-def test_a_statement_that_changes_something_is_not_run(tmp_path: Path, query: str) -> None:
+def test_statement_that_changes_data_is_rejected_before_it_runs(tmp_path: Path, query: str) -> None:
     """SQLite and others commit a DROP by themselves."""
     file = tmp_path / "shop.sqlite"
     with sqlite3.connect(file) as made:
@@ -64,7 +64,7 @@ def test_a_statement_that_changes_something_is_not_run(tmp_path: Path, query: st
     assert found.template_params == ("Lan",)
 
 
-def test_a_database_that_does_not_exist_is_not_created(tmp_path: Path) -> None:
+def test_missing_sqlite_database_is_not_created(tmp_path: Path) -> None:
     """SQLite would make an empty file of a slip in the path."""
     assert "shop.sqlite does not exist" in failure(f"sqlite:///{tmp_path / 'shop.sqlite'}", "select * from v")
     assert list(tmp_path.iterdir()) == []

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 from bulk_bench import POSTGRESQL, SQLITE, Bench, SenderFactory, new_ledger, open_bench
+from journeys import Chain, opened_chain
 
 from esms_connectors.emulator import EmulatorConfig
+from esms_connectors.gateway import machine_clock
 from esms_connectors.recipients import Recipient
 
 
@@ -63,3 +65,16 @@ def sqlite_url(new_ledger_url: Callable[[str], str]) -> str:
 def pytest_collection_modifyitems(items: list[Any]) -> None:
     """The longest first, so that no worker of pytest-xdist is left with them at the end."""
     items.sort(key=lambda item: "random_sequences" not in item.nodeid)
+
+
+@pytest.fixture
+def chain(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Chain]]:
+    """Makes chains on SQLite; the machine's clock is the gateway's."""
+    with ExitStack() as stack:
+
+        def make(*given: Any, **more: Any) -> Chain:
+            made = stack.enter_context(opened_chain(sqlite_url, *given, **more))
+            monkeypatch.setattr(machine_clock, "source", made.now)
+            return made
+
+        yield make

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from decimal import Decimal
 from typing import Any
@@ -22,19 +22,6 @@ from esms_connectors.sending.guard import GuardRefusalError, GuardSettings, cana
 from esms_connectors.sending.steps import Journey, JourneyIncompleteError, Step, alert_ladder, undelivered
 
 ZNS, SMS = "send_zns_bulk", "send_customer_care_sms"
-
-
-@pytest.fixture
-def chain(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Chain]]:
-    """Makes chains on SQLite; the machine's clock is the gateway's."""
-    with ExitStack() as stack:
-
-        def make(*given: Any, **more: Any) -> Chain:
-            made = stack.enter_context(opened_chain(sqlite_url, *given, **more))
-            monkeypatch.setattr(machine_clock, "source", made.now)
-            return made
-
-        yield make
 
 
 def test_delivered_recipients_get_no_fallback(chain: Callable[..., Chain]) -> None:

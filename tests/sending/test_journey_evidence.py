@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from journeys import NEVER, NOON, Chain, opened_chain
+from journeys import NEVER, NOON, Chain
 
 from esms_connectors import DeliveryState, EsmsClient
 from esms_connectors.emulator import DEMO_BRANDNAME, Quirks
 from esms_connectors.emulator.faults import drop_before
-from esms_connectors.gateway import machine_clock
 from esms_connectors.gateway.models import SendStatus
 from esms_connectors.sending.guard import GuardSettings
 from esms_connectors.sending.steps import alert_ladder
 from esms_connectors.sending.steps.message_states import StepView, _read_status
 
 ZNS, SMS = "send_zns_bulk", "send_customer_care_sms"
-
-
-@pytest.fixture
-def chain(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Chain]]:
-    """Makes chains on SQLite; the machine's clock is the gateway's."""
-    with ExitStack() as stack:
-
-        def make(*given: Any, **more: Any) -> Chain:
-            made = stack.enter_context(opened_chain(sqlite_url, *given, **more))
-            monkeypatch.setattr(machine_clock, "source", made.now)
-            return made
-
-        yield make
 
 
 @pytest.mark.in_turn(every=3)
@@ -59,7 +44,7 @@ def test_row_in_doubt_is_not_repeated_after_the_earlier_step_was_delivered(
 
 
 @pytest.mark.in_turn(every=3)
-def test_ladder_goes_on_from_a_phone_that_a_rule_skips(chain: Callable[..., Chain]) -> None:
+def test_ladder_continues_after_a_phone_skipped_by_a_rule(chain: Callable[..., Chain]) -> None:
     """Each step has another phone: one on the suppression list does not keep the others from being alerted."""
     world = chain()
     ledger = world.ledger()
@@ -80,7 +65,7 @@ def test_ladder_goes_on_from_a_phone_that_a_rule_skips(chain: Callable[..., Chai
 
 
 @pytest.mark.in_turn(every=3)
-def test_failed_row_of_another_phone_under_the_same_id_hands_nobody_on(chain: Callable[..., Chain]) -> None:
+def test_failed_row_of_another_phone_does_not_trigger_the_next_step(chain: Callable[..., Chain]) -> None:
     """The gateway lists the other's row before the person's own, which is under way."""
     world = chain(NEVER, Quirks(listed_late_share=1, listed_late_seconds=200), people=1)
     journey = world.journey()
@@ -93,7 +78,7 @@ def test_failed_row_of_another_phone_under_the_same_id_hands_nobody_on(chain: Ca
     assert [one.function for one in world.gateway.messages() if one.function] == [ZNS]
 
 
-def test_totals_of_several_recipients_say_nothing_about_one() -> None:
+def test_totals_of_several_recipients_do_not_decide_for_one() -> None:
     """One of two was reached; it may be this person."""
     totals = SendStatus("m-1", 5, 2, 2, 1, 1, None)
     client = cast("EsmsClient", SimpleNamespace(get_send_status=lambda message_id: totals))

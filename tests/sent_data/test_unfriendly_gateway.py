@@ -155,9 +155,7 @@ def test_per_page_count_while_rows_are_created_loses_no_rows(gateway: Emulator, 
 
 @pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("rows", [100, 130, 700])
-def test_pages_that_are_shorter_than_asked_for_and_count_themselves(
-    gateway: Emulator, client: EsmsClient, rows: int
-) -> None:
+def test_short_pages_with_their_own_count_are_read_to_the_end(gateway: Emulator, client: EsmsClient, rows: int) -> None:
     """Before, the first hundred rows were taken for all."""
     gateway.populate(rows, start=DAY.add(seconds=1), end=NEXT)
     page = gateway.state.page

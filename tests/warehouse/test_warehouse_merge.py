@@ -468,7 +468,7 @@ def test_empty_plan_records_no_loads(target: Target) -> None:
 
 
 @pytest.mark.in_turn(every=3)
-def test_stored_rows_are_counted_by_the_window_that_brought_them(target: Target) -> None:
+def test_stored_rows_are_counted_by_their_first_window(target: Target) -> None:
     """On every target, also rows that name no type: `esms coverage` compares them with what was listed."""
     merge(target, [row(1), row(2), row(3, sms_type=None)])
     merge(target, [row(4, window=NEXT_WINDOW)], window=NEXT_WINDOW, minute=1)

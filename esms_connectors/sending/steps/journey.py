@@ -368,7 +368,7 @@ class Journey:
 
         result = send_bulk(
             campaign.channel,
-            Recipients(read, campaign.columns.key_name, merged=campaign.merges),
+            Recipients(read, campaign.columns.key_name, merged=campaign.one_per_phone),
             ledger=campaign.ledger,
             run_key=campaign.run_key,
             campaign=campaign.campaign,
