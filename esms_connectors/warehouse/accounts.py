@@ -33,10 +33,12 @@ def claim_account(warehouse: Warehouse, client: EsmsClient, now: datetime, *, sa
     Raises:
         ConfigurationError: the warehouse belongs to another account or to an emulator.
     """
-    account, owners = _account_of(client), _owners(warehouse)
-    if not owners or (same_account and account not in owners and _EMULATOR not in (account, *owners)):
-        warehouse.put_group(ACCOUNTS, account, [(account, now, bool(owners))])
-        owners = _owners(warehouse)  # another process may have been first
+    account = _account_of(client)
+    with warehouse.held():
+        owners = _owners(warehouse)
+        if not owners or (same_account and account not in owners and _EMULATOR not in (account, *owners)):
+            warehouse.put_group(ACCOUNTS, account, [(account, now, bool(owners))])
+            owners = _owners(warehouse)  # another process may have been first
     _refuse_others(warehouse.name, account, owners)
 
 

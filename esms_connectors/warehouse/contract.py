@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
@@ -203,6 +204,13 @@ class Warehouse(abc.ABC):
 
     name: str
     """The target as shown to users, without a password."""
+
+    def held(self) -> AbstractContextManager[object]:
+        """
+        Keep the target open for the calls inside, which saves opening it for each. Other processes wait meanwhile, so
+        do nothing else inside, and do not `ask`.
+        """
+        return nullcontext()
 
     @abc.abstractmethod
     def prepare(self) -> None:

@@ -106,10 +106,11 @@ def coverage_by_type(
     Raises:
         WarehouseError, ConfigurationError: the warehouse cannot be used.
     """
-    warehouse.prepare()
+    with warehouse.held():
+        warehouse.prepare()
+        everything = list(warehouse.loads())
     present = now().in_timezone("UTC")
     last = last_midnight(present) if end is None else last_midnight(end)
-    everything = list(warehouse.loads())
     loads = without_superseded([load for load in everything if load.window.start < last])
     held = rows_held(warehouse)
     doubts = doubts_of(loads, held, everything)

@@ -54,7 +54,7 @@ logger = get_logger(__name__)
 
 _T = TypeVar("_T")
 
-_locks: dict[Path, threading.Lock] = {}
+_locks: dict[Path, threading.RLock] = {}
 _locks_guard = threading.Lock()
 
 # DuckDB's messages for a file that is open elsewhere; it has no error codes. Tests check them against DuckDB itself.
@@ -82,8 +82,9 @@ class DuckDbWarehouse(Warehouse):
         self.name = str(self._path)
         self._wait_seconds = wait_seconds
         self._memory_limit, self._merge_memory = memory_limit or MEMORY_LIMIT, memory_limit or MERGE_MEMORY
+        self._held: duckdb.DuckDBPyConnection | None = None
         with _locks_guard:
-            self._lock = _locks.setdefault(self._path.resolve(), threading.Lock())
+            self._lock = _locks.setdefault(self._path.resolve(), threading.RLock())
 
     def __repr__(self) -> str:
         return f"DuckDbWarehouse({getattr(self, 'name', '?')!r})"
@@ -173,6 +174,24 @@ class DuckDbWarehouse(Warehouse):
 
         return self._in_transaction(in_connection, rewritten=rewritten)
 
+    @contextlib.contextmanager
+    def held(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """See `Warehouse.held`; yields the connection that all calls inside use."""
+        with self._lock:
+            if self._held is not None:
+                yield self._held
+                return
+            try:
+                self._held = self._connect()
+                yield self._held
+            finally:
+                self._release()
+
+    def _release(self) -> None:
+        connection, self._held = self._held, None
+        if connection is not None:
+            self._disconnect(connection)
+
     def _in_transaction(
         self, work: Callable[[duckdb.DuckDBPyConnection], _T], *, rewritten: bool = False, memory: str = ""
     ) -> _T:
@@ -180,9 +199,8 @@ class DuckDbWarehouse(Warehouse):
         Run `work` in a transaction, on a file that has our tables; `rewritten` also removes deleted rows from the disk.
         """
         failure: EsmsError
-        with self._lock:
-            memory = memory or self._memory_limit
-            connection = self._connect()
+        memory = memory or self._memory_limit
+        with self.held() as connection:
             try:
                 with interrupts():
                     # Not set on opening: a process cannot open one file twice with different limits.
@@ -194,12 +212,15 @@ class DuckDbWarehouse(Warehouse):
                     connection.commit()
                     if rewritten:
                         self._rewrite(connection)
+                        self._release()  # the connection is to the file that was replaced
                     return result
             except (duckdb.Error, pa.ArrowException, OSError) as error:
                 # An error while a result is streamed is raised as Arrow's, with DuckDB's message in it.
                 failure = self._explained(error, memory)
             finally:
-                self._disconnect(connection)
+                # After a commit there is nothing to roll back, which is an error.
+                with contextlib.suppress(duckdb.Error):
+                    connection.rollback()
         raise failure
 
     def _connect(self, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
@@ -280,7 +301,7 @@ class DuckDbWarehouse(Warehouse):
             log.chmod(mode)
 
     def _disconnect(self, connection: duckdb.DuckDBPyConnection) -> None:
-        # Closing rolls back uncommitted changes. Committed ones are in the file or its WAL, even if closing fails.
+        # Committed changes are in the file or its WAL, even if closing fails.
         with contextlib.suppress(duckdb.Error):
             connection.close()
         with contextlib.suppress(OSError):

@@ -199,22 +199,23 @@ def load_windows(
     """
     began = time.monotonic()
     privacy = privacy or Privacy()
-    warehouse.prepare()
-    claim_account(warehouse, client, _milliseconds(now()))
     wanted = list(dict.fromkeys(windows))
-    planned_at = _milliseconds(now())
     asked = set(wanted)
-    before = list(warehouse.loads())
-    loads = [load for load in before if load.window in asked]
+    planned_at = _milliseconds(now())
     done: set[SentWindow] = set()
-    if resume:
-        planned_at, done = _interrupted(loads, len(wanted), planned_at)
-    summary = LoadSummary(skipped=len(done))
-    pending = [window for window in wanted if window not in done]
-    if not pending:
-        return summary
+    with warehouse.held():
+        warehouse.prepare()
+        claim_account(warehouse, client, planned_at)
+        before = list(warehouse.loads())
+        loads = [load for load in before if load.window in asked]
+        if resume:
+            planned_at, done = _interrupted(loads, len(wanted), planned_at)
+        summary = LoadSummary(skipped=len(done))
+        pending = [window for window in wanted if window not in done]
+        if not pending:
+            return summary
+        number = warehouse.plan(pending, planned_at=planned_at, privacy=privacy.fingerprint)
     rows_before = {load.window: load.row_count for load in loads}
-    number = warehouse.plan(pending, planned_at=planned_at, privacy=privacy.fingerprint)
     read: list[WindowLoad] = []
     incomplete: list[IncompleteWindowError] = []
 

@@ -95,8 +95,9 @@ def plan_load(
     if not types:
         raise InvalidRequestError("No message type is given.", field="sms_types")
     present = now().in_timezone("UTC")
-    warehouse.prepare()
-    loads = [load for load in warehouse.loads() if load.window.sms_type in types]
+    with warehouse.held():
+        warehouse.prepare()
+        loads = [load for load in warehouse.loads() if load.window.sms_type in types]
     notes: list[str] = []
     if start is not None:
         windows = tuple(windows_between(start, end or present, types))
@@ -208,8 +209,10 @@ def is_loaded(
     now: Clock = machine_clock.now,
 ) -> bool:
     """Whether the warehouse has every window of the span, each read after its end."""
-    warehouse.prepare()
-    loads, present = list(warehouse.loads()), now()
+    with warehouse.held():
+        warehouse.prepare()
+        loads = list(warehouse.loads())
+    present = now()
     first, last = check_moment(start, "start"), check_moment(end, "end")
     return not any(
         until > first

@@ -163,9 +163,10 @@ def erase_phone(
             nothing was ever loaded into it.
     """
     person = privacy.person(person_name(phone, zalo_user_id), rows)
-    warehouse.prepare()
-    _check_phones(warehouse, privacy)
-    return warehouse.erase(person)
+    with warehouse.held():
+        warehouse.prepare()
+        _check_phones(warehouse, privacy)
+        return warehouse.erase(person)
 
 
 def person_in(

@@ -25,6 +25,7 @@ from targets import (
     PRIVACY,
     WINDOW,
     Target,
+    batches,
     finish,
     key_of,
     load_of,
@@ -37,7 +38,16 @@ from targets import (
 
 from esms_connectors.databases.scratch import scratch_folder
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError
-from esms_connectors.warehouse.contract import COLUMNS, HISTORY, LOADS, MESSAGES, TABLES, MergeCounts, WarehouseError
+from esms_connectors.warehouse.contract import (
+    COLUMNS,
+    HISTORY,
+    LOADS,
+    MESSAGES,
+    TABLES,
+    MergeCounts,
+    Person,
+    WarehouseError,
+)
 from esms_connectors.warehouse.duckdb_file import DuckDbWarehouse
 from esms_connectors.warehouse.merge_database import merge_database
 
@@ -125,6 +135,19 @@ def test_file_is_not_locked_between_calls_or_while_iterating_loads(duckdb_target
     for _ in warehouse.loads():
         assert merge(warehouse, [row(1)]) == MergeCounts(inserted=1)
         assert set(duckdb_target.messages()) == {key_of(1)}
+
+
+def test_calls_inside_held_commit_or_roll_back_one_by_one(duckdb_target: Target) -> None:
+    """Also after an erasure, which replaces the file that is open."""
+    warehouse = duckdb_target.warehouse
+    person = Person(str(row(2)["phone"]), lambda _: "")
+    with warehouse.held():
+        merge(warehouse, [row(1), row(2)])
+        with pytest.raises(WarehouseError):
+            warehouse.merge(load_of(2, minute=1), batches([row(3)]))
+        assert warehouse.erase(person) == {MESSAGES: 1, HISTORY: 0}
+        assert merge(warehouse, [row(1), row(4)], minute=2) == MergeCounts(inserted=1, unchanged=1)
+    assert set(duckdb_target.messages()) == {key_of(1), key_of(4)}
 
 
 def test_file_that_is_not_duckdb_is_rejected_and_left_unchanged(tmp_path: Path) -> None:
