@@ -75,6 +75,8 @@ _ROW_COLUMNS = ROW_SCHEMA.names
 # The columns from the gateway. The window is not compared: it tells where the row was first found.
 _COMPARED = [name for name in _ROW_COLUMNS if name not in ("row_key", "window_start", "window_end")]
 _STATUS = ("send_status", "send_result", "status_text", "state")
+# What usually changes. The other columns of a row are written only if one of them differs as well.
+CHANGEABLE = (*_STATUS, "price_vnd")
 FINAL = ", ".join(f"'{state.value}'" for state in DeliveryState if state.is_final)
 
 
@@ -98,7 +100,7 @@ def _columns_of(table: str) -> str:
 CHUNK = Staged("esms_chunk", ", ".join(f"{name} {TYPES[MESSAGES][name]}" for name in _ROW_COLUMNS))
 VERDICT = Staged(
     "esms_verdict",
-    "row_key text, verdict text, noted boolean, from_state text, to_state text, "
+    "row_key text, verdict text, noted boolean, whole boolean, from_state text, to_state text, "
     "from_status integer, from_result integer, to_status integer, to_result integer",
 )
 PLANNED = Staged("esms_planned", "sms_type integer, window_start timestamptz, window_end timestamptz")
@@ -118,6 +120,7 @@ SELECT chunk.row_key, CASE
         WHEN stored.regressed_to IS NOT NULL OR {_differs(_COMPARED)} THEN 'changed'
         ELSE 'same' END AS verdict,
     stored.regressed_to IS NOT NULL OR {_differs(_STATUS)} AS noted,
+    {_differs(name for name in _COMPARED if name not in CHANGEABLE)} AS whole,
     stored.state AS from_state, chunk.state AS to_state,
     stored.send_status AS from_status, stored.send_result AS from_result,
     chunk.send_status AS to_status, chunk.send_result AS to_result
@@ -170,12 +173,18 @@ WHERE stored.row_key = verdict.row_key AND verdict.verdict = 'back' {{overlap}}
 
 _CHANGED = "(SELECT row_key FROM esms_verdict WHERE verdict = 'changed')"
 
-CHANGE = f"""
-UPDATE {MESSAGES} AS stored SET {", ".join(f"{name} = chunk.{name}" for name in _COMPARED)},
+
+def _change(names: Iterable[str]) -> str:
+    return f"""
+UPDATE {MESSAGES} AS stored SET {", ".join(f"{name} = chunk.{name}" for name in names)},
     changed_at = $read_at, regressed_to = NULL, load_number = $number
 FROM (SELECT * FROM esms_chunk WHERE row_key IN {_CHANGED}) AS chunk
 WHERE stored.row_key = chunk.row_key {{overlap}}
 """
+
+
+CHANGE = {False: _change(CHANGEABLE), True: _change(_COMPARED)}  # by the result of CHANGED_WHOLE
+CHANGED_WHOLE = "SELECT 1 FROM esms_verdict WHERE verdict = 'changed' AND whole LIMIT 1"
 
 # DuckDB holds updated rows in memory until the commit, with all columns, so many rows are deleted and inserted instead.
 # That leaves gaps in the file, which the commit compacts; for few rows this would cost more.

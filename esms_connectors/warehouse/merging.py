@@ -40,6 +40,8 @@ from esms_connectors.warehouse.contract import (
 from esms_connectors.warehouse.known_keys import OF_THOSE_NEW, KnownKeys, OtherWindows
 from esms_connectors.warehouse.merge_sql import (
     CHANGE,
+    CHANGEABLE,
+    CHANGED_WHOLE,
     CHUNK,
     COUNT_VERDICTS,
     COUNTED,
@@ -235,12 +237,14 @@ class _ChunkMerge:
 
     def _changes(self, changed: int, chunk: pa.Table, where: str) -> tuple[str, ...]:
         """The statements that write the changed rows of the chunk."""
-        self._updated_bytes += chunk.nbytes * changed / chunk.num_rows
+        if not changed:
+            return ()
+        whole = bool(list(self._session.read(CHANGED_WHOLE)))
+        self._updated_bytes += (chunk if whole else chunk.select(CHANGEABLE)).nbytes * changed / chunk.num_rows
         if not self._session.prunes_by_window or self._updated_bytes <= MOST_UPDATED_BYTES:
-            return (CHANGE,)
-        if changed:
-            kept = self._session.keep(REPLACED, KEEP_REPLACED.format(overlap=where), **self._parameters)
-            _expect(kept, changed, "found")
+            return (CHANGE[whole],)
+        kept = self._session.keep(REPLACED, KEEP_REPLACED.format(overlap=where), **self._parameters)
+        _expect(kept, changed, "found")
         return REMOVE_REPLACED, PUT_ANEW
 
 
