@@ -36,6 +36,9 @@ def as_ours(error: Exception) -> EsmsError:
     return unexpected(error)
 
 
+PASSED_ON = (EsmsError, PrefectException, NotificationError)
+"""The errors that leave the function of a task or flow."""
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -54,7 +57,7 @@ def errors_in_one_line(function: Callable[P, R]) -> Callable[P, R]:
             # Keep the original exception out of the traceback.
             error.__cause__, error.__suppress_context__ = None, True
             raise
-        except (PrefectException, NotificationError):
+        except PASSED_ON:
             raise
         except Exception as error:  # noqa: BLE001 - other libraries may raise anything
             failure = as_ours(error)

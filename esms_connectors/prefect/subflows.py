@@ -9,11 +9,14 @@ from types import FunctionType
 from typing import Any
 from uuid import uuid4
 
-from prefect import Flow
+from prefect import Flow, State
 from prefect.context import FlowRunContext
+from prefect.exceptions import MissingResult
+from prefect.logging import get_run_logger
 from prefect.utilities.callables import get_call_parameters
 
 from esms_connectors.gateway.request_ids import make_request_id
+from esms_connectors.prefect.retry import PASSED_ON
 
 
 class SubflowByParameters(Flow[Any, Any]):
@@ -22,18 +25,43 @@ class SubflowByParameters(Flow[Any, Any]):
     function and position: if a list of campaigns is in another order then, or one of them is left out, a campaign gets
     the result of another one and is never sent. With its parameters in the name of the function it is recognised by
     these.
+
+    A result that was stored in a container or on a machine that is gone would fail every retry of the flow around it;
+    the subflow is run again instead, and the ledger or the warehouse says what was done.
     """
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        named = self if FlowRunContext.get() is None else self._named(args, kwargs)
-        return Flow.__call__(named, *args, **kwargs)
+        around = FlowRunContext.get()
+        if around is None:
+            return Flow.__call__(self, *args, **kwargs)
+        mark = self._identity(args, kwargs)
+        try:
+            found = Flow.__call__(self._named(mark), *args, **kwargs)
+            if isinstance(found, State) and found.is_completed():
+                found.result(_sync=True)  # type: ignore[call-overload] # of its dispatch
+            return found
+        except MissingResult as error:
+            lost: Exception = error
+        except PASSED_ON:
+            raise
+        except Exception as error:  # noqa: BLE001 - storages raise anything; our flows only what is passed on
+            lost = error
+        tries = 1 if around.flow_run is None else around.flow_run.run_count
+        if tries < 2:
+            raise lost
+        get_run_logger(around).warning(
+            "the stored result of the subflow %s is gone (%s); it runs again, and what was done before is not repeated",
+            self.name,
+            type(lost).__name__,
+        )
+        return Flow.__call__(self._named(f"{mark}-{tries}"), *args, **kwargs)
 
     def with_options(self, **options: Any) -> Any:
         return _by_parameters(super().with_options(**options))
 
-    def _named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> SubflowByParameters:
+    def _named(self, mark: str) -> SubflowByParameters:
         named = copy.copy(self)
-        named.fn = _renamed(self.fn, self._identity(args, kwargs))
+        named.fn = _renamed(self.fn, mark)
         return named
 
     def _identity(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:

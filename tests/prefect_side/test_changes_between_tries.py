@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import os
+import shutil
 import threading
 import time
 import uuid
@@ -285,6 +287,25 @@ def test_reordered_subflows_of_a_retry_are_not_confused(
         return told
 
     assert segments() == [second.run_key, first.run_key]
+    assert gateway.deliveries_by_phone() == {phone_of(0): 2, phone_of(1): 1}
+
+
+@pytest.mark.in_turn
+def test_subflow_whose_stored_result_is_gone_runs_again(
+    gateway: Emulator, make_campaign: Callable[..., ZnsCampaign], customers: Callable[[int, str], Path]
+) -> None:
+    """As in another container: the flow around it would fail in every retry; nobody gets a second message."""
+    first, second = (make_campaign(count, source=str(customers(count, f"{count}.csv"))) for count in (1, 2))
+
+    @flow(**TWICE)
+    def segments() -> list[dict[str, Any]]:
+        told = [zns_campaign(first), zns_campaign(second, return_state=True).result()]
+        if attempt() < 2:
+            shutil.rmtree(os.environ["PREFECT_LOCAL_STORAGE_PATH"])
+            raise RuntimeError("behind the segments")
+        return told
+
+    assert [(told["accepted"], told["sent_by_this_try"]) for told in segments()] == [(1, 0), (2, 0)]
     assert gateway.deliveries_by_phone() == {phone_of(0): 2, phone_of(1): 1}
 
 
