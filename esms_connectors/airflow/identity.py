@@ -159,12 +159,13 @@ class _TaskRunMemory:
         return run_key in self._runs()
 
     def record(self, run_key: str) -> None:
-        from airflow.sdk import NEVER_EXPIRE
-
         with self._lock:
-            if self._store is not None and not self.has_begun(run_key):
-                self._store.set(_BEGUN, [*self._runs(), run_key], retention=NEVER_EXPIRE)
-                self._runs()[run_key] = None
+            if self._store is None or self.has_begun(run_key):
+                return
+            from airflow.sdk import NEVER_EXPIRE
+
+            self._store.set(_BEGUN, [*self._runs(), run_key], retention=NEVER_EXPIRE)
+            self._runs()[run_key] = None
 
     def further_run(self) -> str | None:
         return None

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import airflow.sdk
 import pytest
 from airflow.sdk import DAG
 from task_runs import Runs
@@ -56,6 +57,25 @@ def test_run_key_is_written_once_to_the_task_state(connect: Callable[..., None],
         runs(of_one_sms(run_key="march"))
     assert runs.store is not None
     assert (runs.store.writes, runs.store.get("esms_runs")) == (1, ["march"])
+
+
+@pytest.mark.parametrize("made", KINDS)
+def test_task_sends_on_an_airflow_without_task_state(
+    connect: Callable[..., None],
+    runs: Runs,
+    gateway: Emulator,
+    ledger_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    made: Callable[..., Any],
+) -> None:
+    """Before 3.3 there is neither the store nor what belongs to it."""
+    names = vars(airflow.sdk)
+    for place in (names, names["__lazy_imports"]):
+        monkeypatch.delitem(place, "NEVER_EXPIRE", raising=False)
+    connect({"ledger_url": ledger_url})
+    runs.store = None
+    runs(made())
+    assert gateway.deliveries_by_phone() == {PHONE: 1}
 
 
 @pytest.mark.parametrize("made", KINDS)
