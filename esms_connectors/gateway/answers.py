@@ -19,7 +19,7 @@ import urllib3.exceptions
 from pendulum import DateTime
 
 from esms_connectors.gateway import wire
-from esms_connectors.gateway.codes import CODES, ERROR_BY_CODE
+from esms_connectors.gateway.codes import CODES, CODES_OF_SENDS, ERROR_BY_CODE
 from esms_connectors.gateway.endpoints import Effect, Endpoint
 from esms_connectors.gateway.errors import (
     DuplicateRequestError,
@@ -144,7 +144,7 @@ def judge(
 
 def is_refused_row(code: str, message_id: str | None) -> bool:
     """Whether a code about one message proves that it was not accepted; an unexpected message id contradicts it."""
-    is_refusal = code in CODES and ERROR_BY_CODE.get(code) is not DuplicateRequestError
+    is_refusal = code in CODES_OF_SENDS and ERROR_BY_CODE.get(code) is not DuplicateRequestError
     return is_refusal and (message_id is None or code == _CODE_WITH_MESSAGE_ID)
 
 
@@ -162,7 +162,8 @@ def error_of(
 ) -> GatewayError:
     said = redact(wire.as_text(wire.pick(answer, "ErrorMessage", "Message")) or "")[:200]
     unlisted = UnlistedCodeError if endpoint.effect is Effect.READ else UnlistedSendCodeError
-    error_class = ERROR_BY_CODE.get(code, unlisted)
+    is_listed = endpoint.effect is Effect.READ or code in CODES_OF_SENDS
+    error_class = ERROR_BY_CODE.get(code, unlisted) if is_listed else unlisted
     known = CODES.get(code)
     text = f"{endpoint.name} was refused with code {redact(code)}: "
     text += f"{known.english} / {known.vietnamese}" if known else "a code that the gateway does not document."

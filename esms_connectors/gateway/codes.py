@@ -349,6 +349,8 @@ CODES: Mapping[str, GatewayCode] = MappingProxyType({row.code: row for row in _R
 ERROR_BY_CODE: Mapping[str, type[GatewayError]] = MappingProxyType(
     {row.code: row.error for row in _ROWS if row.error is not None}
 )
+# On a send, 105 is as good as undocumented: "not found" never proves that nothing was accepted.
+CODES_OF_SENDS = frozenset(row.code for row in _ROWS if row.error is not MessageNotFoundError)
 
 
 def explain(code: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from esms_connectors.gateway import wire
 from esms_connectors.gateway.answers import Answer, error_of, is_refused_row
-from esms_connectors.gateway.codes import CODES, ERROR_BY_CODE, explain
+from esms_connectors.gateway.codes import CODES_OF_SENDS, ERROR_BY_CODE, explain
 from esms_connectors.gateway.counted import counted
 from esms_connectors.gateway.echoes import folded_id
 from esms_connectors.gateway.endpoints import Endpoint
@@ -134,7 +134,7 @@ def _odd_bulk_row(rows: Sequence[Fields], phone: str, request_id: str, answer: A
         return RecipientOutcome(
             phone, request_id, Outcome.ACCEPTED, code=code, message_id=shown_id, duplicate=code == "124"
         )
-    if code not in CODES:
+    if code not in CODES_OF_SENDS:
         return unknown("a code that the gateway does not document", redact(code), message_id=shown_id)
     if ERROR_BY_CODE.get(code) is DuplicateRequestError:
         return unknown(explain(code), code)

@@ -38,6 +38,7 @@ _READS = transaction_settings(lock_seconds=_LOCK_SECONDS, statement_seconds=_STA
 READING = "esms_reading"
 _PREPARED = "esms_prepared"
 _READ_ONLY = "esms_read_only"
+_JOURNAL = "esms_journal"
 
 # Pools inherited by a fork, kept referenced: closing them here would end sessions that the parent process uses.
 _OF_ANOTHER_PROCESS: list[Pool] = []
@@ -103,10 +104,11 @@ def _of_file(url: URL, path: Path, *, create: bool) -> Engine:
     event.listen(engine, "do_connect", check)
     event.listen(engine, "connect", partial(_set_up_sqlite, path))
     event.listen(engine, "checkout", check)
+    event.listen(engine, "checkout", partial(_check_same_journal, f"{os.path.realpath(file)}-wal"))
     return engine
 
 
-def _check_same_file(file: Path, opened: os.stat_result, *_: object) -> None:
+def _check_same_file(file: str | Path, opened: os.stat_result, *_: object) -> None:
     with contextlib.suppress(OSError):
         if os.path.samestat(os.stat(file), opened):
             return
@@ -115,6 +117,15 @@ def _check_same_file(file: Path, opened: os.stat_result, *_: object) -> None:
         "recorded, so nothing more is. Put the same file back before you run anything again; if it is lost, `esms "
         "pull` shows what was sent."
     )
+
+
+def _check_same_journal(journal: str, _connection: object, record: Any, _proxy: object) -> None:
+    """What was committed since the last checkpoint is only there. It exists as long as a connection has it open."""
+    if _JOURNAL in record.info:
+        _check_same_file(journal, record.info[_JOURNAL])
+        return
+    with contextlib.suppress(OSError):  # not there before the first table
+        record.info[_JOURNAL] = os.stat(journal)
 
 
 def _only_read(file: Path) -> sqlite3.Connection:

@@ -87,7 +87,7 @@ class GuardDatabase:
             f":code, :reason, 0, :now, :now FROM {self.given(**columns)} WHERE true ORDER BY request_id "
             "ON CONFLICT (request_id) DO UPDATE SET state = 'rejected', code = excluded.code, "
             "reason = excluded.reason, updated_ms = excluded.updated_ms WHERE old.state = 'not_sent' "
-            "AND old.in_doubt = 0 AND old.payload_hash = excluded.payload_hash AND old.phone = excluded.phone "
+            "AND old.payload_hash = excluded.payload_hash AND old.phone = excluded.phone "
             "RETURNING request_id"
         )
         parameters = {

@@ -14,6 +14,8 @@ from esms_connectors.gateway.request_ids import make_request_id
 from esms_connectors.ledger.rows import LedgerRow
 
 MADE_KEY_PREFIX = "airflow/"
+# Of a row; in its plain form.
+MAX_KEY_LENGTH = 200
 # How Jinja, Python, pandas, jq and browsers print a missing value.
 _MISSING = frozenset(("None", "null", "NULL", "nan", "NaN", "NaT", "<NA>", "undefined"))
 _PART_ENDS = re.compile(r"\s*[-_/.:;,|=#]\s*")
@@ -62,8 +64,15 @@ class LedgerKeys:
         return ids
 
     def records(self, run_key: str, rows: Sequence[LedgerRow]) -> list[dict[str, Any]]:
-        """Rows in their stored form."""
+        """
+        Rows in their stored form.
+
+        Raises:
+            InvalidRequestError: a key is longer than the ledger's column for it.
+        """
         keys = [self.stored(row.row_key) for row in rows]
+        if max(map(len, keys), default=0) > MAX_KEY_LENGTH:
+            raise InvalidRequestError(f"A row key takes at most {MAX_KEY_LENGTH} characters.", field="key")
         return [
             {
                 "request_id": request_id,

@@ -21,6 +21,7 @@ from esms_connectors.gateway.arguments import person_name
 from esms_connectors.gateway.clock import Times
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.phones import normalise_phone
+from esms_connectors.ledger.database import LedgerMovedError
 from esms_connectors.ledger.first_attempts import milliseconds, times_of, window_parameters
 from esms_connectors.ledger.keys import wire_id
 from esms_connectors.ledger.queries import LedgerQueries
@@ -89,6 +90,7 @@ class Ledger(LedgerQueries):
         Raises:
             InvalidRequestError: a row was claimed before with another payload or phone; then no row is claimed.
             OverBudgetError: the rows would exceed a budget; then no row is claimed or settled.
+            LedgerMovedError: the ledger has lost rows that were claimed here before; then no row is claimed.
             UnrememberedRunError: call `remember` first, if there is a run memory; no row is claimed or settled.
         """
         now = self._now_ms()
@@ -110,6 +112,7 @@ class Ledger(LedgerQueries):
         }
         with self._writing() as connection:
             claimed = self._claim_rows(connection, records, parameters)
+            self._check_last_claimed(connection)
             ours = {request_id for request_id, *_ in claimed}
             others = [] if len(ours) == len(records) else self._read_unclaimed(connection, records, parameters, ours)
             for other in others:
@@ -123,6 +126,8 @@ class Ledger(LedgerQueries):
             if claimed and self._run_memory is not None and run_key not in self._remembered:
                 # Rolls back: recording it may take longer than a lease, and other workers need not wait for it.
                 raise UnrememberedRunError
+        if claimed:
+            self._last_claimed = claimed[0][0]
         none_of = left_out.skipped | left_out.in_doubt
         claims = [
             Claim(index_of[request_id], request_id, wire_id(request_id, generation), bool(in_doubt))
@@ -137,6 +142,15 @@ class Ledger(LedgerQueries):
             left_out=len(left_out.skipped),
             left_in_doubt=len(left_out.in_doubt),
         )
+
+    def _check_last_claimed(self, connection: Connection) -> None:
+        last = self._last_claimed
+        if last is not None and connection.execute(self._sql.has_row, {"request_id": last}).first() is None:
+            raise LedgerMovedError(
+                f"The ledger {self.name} has lost rows while it was in use: it was overwritten, or restored from a "
+                "backup. What was sent since would be sent again, so nothing more is. Put the latest ledger back "
+                "before you run anything again; if it is lost, `esms pull` shows what was sent."
+            )
 
     def _claim_rows(
         self, connection: Connection, records: Sequence[Mapping[str, Any]], parameters: Mapping[str, Any]
@@ -211,6 +225,9 @@ class Ledger(LedgerQueries):
             if left:
                 parameters = {"rows": _records(left), "worker": worker, "now": now}
                 states |= self._settle(connection, self._sql.settle, parameters)
+            if len(states) < len(given):
+                # Another worker has taken these rows over, or they are gone.
+                self._check_last_claimed(connection)
             return states
 
     def _settle(

@@ -129,7 +129,10 @@ class LedgerQueries(LedgerRuns):
                 yield dict(row)
 
     def unresolved(self, run_key: str) -> Iterator[dict[str, Any]]:
-        """Rows in doubt that no live worker has claimed, and accepted rows without a message id; streamed."""
+        """
+        Rows in doubt that no live worker has claimed, rows that an earlier look-up did not find, and accepted rows
+        without a message id; streamed.
+        """
         with self._reading(yield_per=1000) as connection:
             result = connection.execute(self._sql.unresolved, {"run_key": run_key, "now": self._now_ms()})
             for row in result.mappings():

@@ -32,6 +32,8 @@ RULE_CODE = "rule:"
 
 # `in_doubt` of a row without a lost attempt: each was refused together with its whole call.
 REFUSED_WHOLE = 2
+# `in_doubt` of a row that counts as not sent because a look-up did not find it: it may be listed after all.
+NOT_LISTED = 3
 
 
 class SendState(enum.StrEnum):

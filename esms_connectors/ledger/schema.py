@@ -15,6 +15,7 @@ from sqlalchemy.sql.elements import TextClause
 
 from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.ledger.journeys import add_journey_tables
+from esms_connectors.ledger.keys import MAX_KEY_LENGTH
 
 SCHEMA_VERSION = 3
 
@@ -28,7 +29,10 @@ sends = sa.Table(
     sa.Column("request_id", sa.String(50), primary_key=True, comment="idempotency key of the row"),
     sa.Column("run_key", sa.String(200), nullable=False),
     sa.Column(
-        "row_key", sa.String(200), nullable=False, comment="the caller's key, else the phone; hashed if asked for"
+        "row_key",
+        sa.String(MAX_KEY_LENGTH),
+        nullable=False,
+        comment="the caller's key, else the phone; hashed if asked for",
     ),
     sa.Column("line", sa.BigInteger, comment="position of the row in its source"),
     sa.Column("phone", sa.String(64), nullable=False, comment="plain or keyed hash"),
@@ -41,7 +45,7 @@ sends = sa.Table(
         sa.Integer,
         nullable=False,
         comment="an earlier attempt may have been accepted: 1, outcome unknown; 2, each was refused with its whole "
-        "call",
+        "call; 3, not found by a look-up, so it counts as not sent",
     ),
     sa.Column(
         "id_refused",
@@ -128,6 +132,7 @@ class Statements:
     claim: TextClause
     hold: TextClause
     look: TextClause
+    has_row: TextClause
     renew: TextClause
     are_claimed: TextClause
     has_doubt: TextClause
@@ -289,11 +294,13 @@ _SETTLE_FOUND = """
 UPDATE esms_sends SET
     state = given.state, code = coalesce(given.code, esms_sends.code),
     message_id = coalesce(given.message_id, esms_sends.message_id), reason = given.reason,
-    in_doubt = 0, claimed_by = NULL, lease_until_ms = 0, updated_ms = :now
+    in_doubt = CASE given.state WHEN 'not_sent' THEN 3 ELSE 0 END,
+    claimed_by = NULL, lease_until_ms = 0, updated_ms = :now
 FROM {settle}
 WHERE esms_sends.request_id = given.request_id {in_order}
     AND (given.state <> 'not_sent' OR esms_sends.updated_ms < :untouched_since) AND (
     esms_sends.state IN ('unknown', 'held') OR (esms_sends.state = 'claimed' AND esms_sends.lease_until_ms < :now)
+    OR (esms_sends.state = 'not_sent' AND esms_sends.in_doubt = 3 AND given.state = 'accepted')
     OR (esms_sends.state = 'accepted' AND esms_sends.message_id IS NULL AND given.message_id IS NOT NULL))
 RETURNING esms_sends.request_id, esms_sends.state
 """
@@ -328,6 +335,7 @@ def statements_for(dialect: str) -> Statements:
         claim=text(_CLAIM),
         hold=text(_HOLD),
         look=text(_LOOK),
+        has_row=text("SELECT 1 FROM esms_sends WHERE request_id = :request_id"),
         renew=text(
             "UPDATE esms_sends SET lease_until_ms = :lease_until "
             "WHERE run_key = :run_key AND state NOT IN ('accepted', 'rejected') AND state = 'claimed' "
@@ -394,7 +402,7 @@ def statements_for(dialect: str) -> Statements:
         unresolved=text(
             "SELECT request_id, phone, state, in_doubt, message_id, first_attempt_ms, updated_ms FROM esms_sends "
             "WHERE run_key = :run_key AND (state IN ('unknown', 'held') "
-            "OR (state = 'claimed' AND lease_until_ms < :now) "
+            "OR (state = 'claimed' AND lease_until_ms < :now) OR (state = 'not_sent' AND in_doubt = 3) "
             "OR (state = 'accepted' AND message_id IS NULL)) ORDER BY line, request_id"
         ),
         identified=text(

@@ -58,6 +58,8 @@ class LedgerStorage:
         self._now = now or machine_clock.now
         self._run_memory = run_memory
         self._remembered: set[str] = set()
+        # The row claimed last. Rows are never deleted, so a ledger without it has lost what was sent.
+        self._last_claimed: str | None = None
         self._sql = ledger_schema.statements_for(self._engine.dialect.name)
         schema_setup.create_or_check(self._engine)
         register_for_forks(self)

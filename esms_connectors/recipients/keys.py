@@ -63,14 +63,14 @@ def doubt_of(key: str) -> str:
     return "with digits other than 0-9: the same number in 0-9 is a different key" if odd else ""
 
 
-def read_key(value: object, name: str) -> str:
+def read_key(value: object, name: str, *, longest: int = MAX_KEY_LENGTH) -> str:
     """
     The key of a message or a call, as `clean_key` reads it; `name` is the argument that it was given as.
 
     Raises:
         InvalidRequestError: it is not a key.
     """
-    found = clean_key(value)
+    found = clean_key(value, longest=longest)
     if found.reason:
         raise InvalidRequestError(f"{name} {found.reason}.", field=name)
     return found.text

@@ -217,10 +217,9 @@ class _Reader:
                 continue
             if self.columns.key_column is None:
                 key = self._next_key(phone) if duplicate else phone
-            elif not self.keys.add(key := f"{first.row_key}#{number}"):
-                why = RowRejectedError(
-                    self.columns.key_column, key, "is that of an earlier row", "the row key is taken"
-                )
+            elif (too_long := len(key := f"{first.row_key}#{number}") > MAX_KEY_LENGTH) or not self.keys.add(key):
+                problem = "is too long" if too_long else "is that of an earlier row"
+                why = RowRejectedError(self.columns.key_column, key, problem, f"the row key {problem}")
                 self._reject(first.line, cells, why, names)
                 continue
             self.report.further_phones += 1

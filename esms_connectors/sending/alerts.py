@@ -176,13 +176,17 @@ def send_alert(
 
 @dataclass(slots=True)
 class _Outcome:
-    """The outcome for each phone so far; `open` has the errors of those that may be tried again."""
+    """
+    The outcome for each phone so far; `open` has the errors of those that may be tried again, `refused` those of them
+    that were refused before.
+    """
 
     send: Callable[[str], bool]
     problems: list[str]
     sent: int = 0
     told_before: int = 0
     open: dict[str, EsmsError] = field(default_factory=dict)
+    refused: set[str] = field(default_factory=set)
 
     def try_each(self, phones: Sequence[str]) -> list[str]:
         """Try each phone, and return those that may be tried again."""
@@ -196,10 +200,16 @@ class _Outcome:
             # A later attempt says nothing about an earlier one whose answer was lost: that may have been accepted.
             shown = before if isinstance(before, OutcomeUnknownError) else error
             lost = isinstance(error, OutcomeUnknownError) and not isinstance(error, GatewayError)
+            if isinstance(error, GatewayError) or getattr(error, "refusal_code", None):
+                self.refused.add(phone)
             if error.retryable or lost:
                 self.open[phone] = shown
                 return False
             self.problems.append(f"{mask_phone(phone)}: {shown}")
+            return True
+        if duplicate and phone in self.refused:
+            # The refusal may have used up the request id.
+            self.problems.append(f"{mask_phone(phone)}: it may not have been sent (124 after: {self.open[phone]})")
             return True
         # If the phone was in doubt a moment ago, a duplicate means that this very call sent the message.
         if duplicate and phone not in self.open:

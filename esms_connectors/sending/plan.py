@@ -202,11 +202,9 @@ def check_message(approved: Mapping[str, Any], channel: Channel, run_key: str) -
     Raises:
         PlanChangedError: another message or account would be sent with; nothing was sent.
     """
-    now = {**approved, "channel": channel.kind, "run_key": run_key, "about": channel.about()}
-    changes = _changes(approved, now)
-    if approved["sandbox"] != channel.client.sandbox:
-        changes.append(f"sandbox is {channel.client.sandbox} and was {approved['sandbox']}")
-    if changes:
+    client = channel.client
+    now = {"channel": channel.kind, "run_key": run_key, "about": channel.about(), "sandbox": client.sandbox}
+    if changes := _changes(approved, {**approved, **now}):
         raise _changed(changes)
 
 
@@ -220,7 +218,10 @@ def _changed(changes: Sequence[str]) -> PlanChangedError:
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What differs apart from the rows, by name."""
     flat = [
-        {**{name: plan.get(name) for name in ("channel", "run_key", "key_column")}, **(plan.get("about") or {})}
+        {
+            **{name: plan.get(name) for name in ("channel", "run_key", "sandbox", "key_column")},
+            **(plan.get("about") or {}),
+        }
         for plan in (before, now)
     ]
     names = dict.fromkeys((*flat[0], *flat[1]))

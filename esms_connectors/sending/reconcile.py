@@ -30,7 +30,7 @@ from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.gateway.wire import VIETNAM
 from esms_connectors.ledger import Ledger, RunSummary, SendState
 from esms_connectors.ledger.keys import check_run_key
-from esms_connectors.ledger.rows import REFUSED_WHOLE, SMS_TYPES_OF_KIND, Settlement
+from esms_connectors.ledger.rows import NOT_LISTED, REFUSED_WHOLE, SMS_TYPES_OF_KIND, Settlement
 from esms_connectors.ledger.runs import send_at_of
 from esms_connectors.sending.policy import OTHERS_DOUBT, sent_by_others
 from esms_connectors.sent_data.windows import CLOCK_SLACK, messages_between
@@ -55,8 +55,9 @@ class ReconcileResult:
     What a reconciliation did.
 
     Attributes:
-        looked_for: rows in doubt, and accepted rows without a message id.
-        accepted: rows in doubt that the gateway lists.
+        looked_for: rows in doubt, rows that an earlier look-up counted as not sent and that were not sent again, and
+            accepted rows without a message id.
+        accepted: rows that had been accepted, as the gateway lists them.
         identified: accepted rows whose message id was found.
         not_sent: rows that the gateway does not list after the settling time; the next call of the run sends them.
         still_unknown: rows that the gateway does not list yet.
@@ -82,6 +83,7 @@ class _Open:
     phone: str
     in_doubt: bool
     refused_whole: bool
+    not_listed: bool  # an earlier look-up did not find it
     last_attempt: DateTime
 
 
@@ -217,7 +219,11 @@ class _LookUp:
         """Open rows by phone, and when the first of them was sent; rows that are found by their id are settled."""
         waiting: dict[str, list[_Open]] = {}
         earliest: int | None = None
+        oldest_listed_ms = (self._began - _LISTED_FOR).timestamp() * 1000
         for row in self._ledger.unresolved(self._run_key):
+            not_listed = row["in_doubt"] == NOT_LISTED
+            if not_listed and row["first_attempt_ms"] < oldest_listed_ms:
+                continue
             self._looked_for += 1
             # The later of two clocks: one time is the gateway's where it was known, the other this machine's.
             last_attempt_ms = max(row["updated_ms"], row["first_attempt_ms"])
@@ -226,6 +232,7 @@ class _LookUp:
                 row["phone"],
                 row["state"] != SendState.ACCEPTED,
                 row["state"] == SendState.UNKNOWN and row["in_doubt"] == REFUSED_WHOLE,
+                not_listed,
                 pendulum.from_timestamp(last_attempt_ms / 1000),
             )
             if one.in_doubt and row["message_id"] and _is_known(self._client, row["message_id"]):
@@ -296,7 +303,7 @@ class _LookUp:
 
     def _judge(self, rule: _Rule) -> _Judged:
         """What to conclude about the rows that the sent data does not have."""
-        judged = [one for one in self._missing if rule.settling_of(one) is not None]
+        judged = [one for one in self._missing if not one.not_listed and rule.settling_of(one) is not None]
         if not judged:
             return _Judged([], "")
         if sent_by_others(self._about, self._client):

@@ -90,6 +90,7 @@ def test_bulk_outcomes_agree_with_the_stored_messages(gateway: Emulator, client:
         ([row(phone, "108") for phone in PHONES], [(REJECTED, "108")] * 3),
         ([row(phone, "99") for phone in PHONES], [(REJECTED, "99")] * 3),
         ([row(phone, "555") for phone in PHONES], [(UNKNOWN, "555")] * 3),
+        ([row(phone, "105") for phone in PHONES], [(UNKNOWN, "105")] * 3),
         ([row(phone, None) for phone in PHONES], [(UNKNOWN, None)] * 3),
         ([row(phone, True) for phone in PHONES], [(UNKNOWN, None)] * 3),
         ([row(phone, "Success") for phone in PHONES], [(UNKNOWN, "Success")] * 3),

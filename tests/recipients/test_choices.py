@@ -55,6 +55,10 @@ def test_further_phone_with_the_key_of_another_row_is_rejected() -> None:
     assert people == [("0903888484", "A#2"), ("0901888484", "A"), ("0902888484", "B")]
     assert [why for _, why in report.rejected_by] == ["is that of an earlier row"]
 
+    people, report = read([{**TWO[0], "code": "k" * 199}], BY_CODE, two_phones="both", duplicates="keep")
+    assert people == [("0901888484", "k" * 199)]
+    assert [why for _, why in report.rejected_by] == ["is too long"]
+
 
 DAMAGED = [
     {"phone": "0901888484", "name": "Nguyen Ch? H??ng"},

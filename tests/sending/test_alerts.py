@@ -123,6 +123,17 @@ def test_refusal_after_lost_response_keeps_alert_in_doubt(
     assert gateway.deliveries_by_phone() == {ONE: 1}
 
 
+def test_duplicate_after_a_refusal_is_not_reported_as_alerted(
+    impatient: EsmsClient, gateway: Emulator, clock: Clock
+) -> None:
+    """The refusal used up the request id, and nobody was alerted."""
+    gateway.faults.add("send_customer_care_sms", code("160"), calls=[1])
+    gateway.faults.add("send_customer_care_sms", code("124"), calls=[2])
+    result = tell(impatient, ONE, clock)
+    assert (result.sent, result.told_before, result.retryable) == (0, 0, False)
+    assert "may not have been sent" in result.problems[0]
+
+
 def test_lost_alert_is_not_retried_close_to_midnight(impatient: EsmsClient, gateway: Emulator, clock: Clock) -> None:
     """It holds back a second message until midnight in Vietnam; an answer is lost shortly before."""
     gateway.faults.add("send_customer_care_sms", drop_after(), calls=[1])

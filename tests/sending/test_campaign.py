@@ -161,15 +161,19 @@ def test_send_rejects_input_that_differs_from_the_plan(
     assert set(gateway.deliveries_by_phone().values()) == {1}
 
 
-def test_plan_with_another_brandname_and_invalid_plan_are_rejected(client: EsmsClient, tmp_path: Path) -> None:
+def test_plan_with_another_brandname_or_account_and_invalid_plan_are_rejected(
+    client: EsmsClient, tmp_path: Path
+) -> None:
     """It names what changed; and what is not a plan is none."""
     with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
         channel = CareSmsChannel(client, "Chào {name}", DEMO_BRANDNAME)
         columns = Columns(params={"name": "name"})
         one = Campaign(channel, people(3), columns, ledger=ledger, run_key="march")
-        told = one.plan().as_dict() | {"about": {"brandname": "Other"}}
+        told = one.plan().as_dict()
         with pytest.raises(PlanChangedError, match="brandname is 'Baotrixemay' and was 'Other'"):
-            one.send(told)
+            one.send(told | {"about": {"brandname": "Other"}})
+        with pytest.raises(PlanChangedError, match="sandbox is False and was True"):
+            one.send(told | {"sandbox": True})
         with pytest.raises(InvalidRequestError, match="not a plan"):
             one.send({"recipients": 3})
 

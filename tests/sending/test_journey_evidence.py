@@ -14,7 +14,7 @@ from esms_connectors.emulator import DEMO_BRANDNAME, Quirks
 from esms_connectors.emulator.faults import drop_before
 from esms_connectors.gateway.models import SendStatus
 from esms_connectors.sending.guard import GuardSettings
-from esms_connectors.sending.steps import alert_ladder
+from esms_connectors.sending.steps import JourneyIncompleteError, alert_ladder
 from esms_connectors.sending.steps.message_states import StepView, _read_status
 
 ZNS, SMS = "send_zns_bulk", "send_customer_care_sms"
@@ -62,6 +62,19 @@ def test_ladder_continues_after_a_phone_skipped_by_a_rule(chain: Callable[..., C
     assert result.steps[1].reasons == {"skipped by the rule suppression": 1}
     assert world.run(ladder()).people == {"delivered": 1}
     assert [message.phone for message in world.gateway.messages()] == ["0901000002"]
+
+
+def test_ladder_with_all_phones_skipped_is_an_error(chain: Callable[..., Chain]) -> None:
+    """Nobody was alerted, which must not look like success."""
+    world = chain()
+    ledger, phones = world.ledger(), ["0901000001", "0901000002"]
+    ledger.guard.suppression.add(phones, reason="stop")
+    ladder = alert_ladder(
+        world.client(), ledger, phones, "Het cho", DEMO_BRANDNAME, run_key="alert",
+        guard=GuardSettings(suppress_care=True),
+    )  # fmt: skip
+    with pytest.raises(JourneyIncompleteError, match="0 of 1 row were sent to"):
+        world.run(ladder)
 
 
 @pytest.mark.in_turn(every=3)

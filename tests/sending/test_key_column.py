@@ -17,6 +17,7 @@ from esms_connectors.sending.bulk import send_bulk
 from esms_connectors.sending.campaign import Campaign
 from esms_connectors.sending.channels import ZnsChannel
 from esms_connectors.sending.channels.factory import CHANNELS
+from esms_connectors.sending.sms_message import SmsMessage
 
 PARAMS = ("name", "service", "code", "date")
 
@@ -131,6 +132,17 @@ def test_unicode_variants_of_a_key_give_the_same_request_id(ledger: Ledger) -> N
     """Also of rows that nobody read from a list: keys that look alike are not two rows."""
     composed, decomposed = "\u0110\u01a1n 7", "\u0110o\u031bn 7"
     assert ledger.request_id("visits", composed) == ledger.request_id("visits", decomposed)
+
+
+def test_key_that_the_ledger_has_no_room_for_is_refused(client: EsmsClient, ledger: Ledger) -> None:
+    """PostgreSQL would refuse the statement at each try; SQLite would store it."""
+    longest = Recipient("0901888484", ("Chị 7", "Gội", "K7", "19/03/2025"), "k" * 200, 2)
+    assert send(client, ledger, Recipients([longest], "key")) == 1
+    with pytest.raises(InvalidRequestError, match="at most 200 characters"):
+        send(client, ledger, Recipients([replace(longest, row_key="k" * 201)], "key"))
+    assert SmsMessage("0901888484", "Xin chao", "B", key="k" * 189).key
+    with pytest.raises(InvalidRequestError, match="message_key is longer than 189"):
+        SmsMessage("0901888484", "Xin chao", "B", key="k" * 190)
 
 
 @pytest.mark.in_turn(every=3)

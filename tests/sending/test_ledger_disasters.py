@@ -54,7 +54,7 @@ def test_full_disk_stops_the_run_and_rerun_completes(
     finish(bench)
 
 
-@pytest.mark.parametrize("how", ["removed", "moved", "replaced"])
+@pytest.mark.parametrize("how", ["removed", "moved", "replaced", "journal removed"])
 def test_moved_or_replaced_ledger_file_stops_the_run(
     sqlite_url: str, make_bench: Callable[..., Bench], tmp_path: Path, how: str
 ) -> None:
@@ -75,6 +75,9 @@ def test_moved_or_replaced_ledger_file_stops_the_run(
             case "replaced":
                 Ledger.open(elsewhere).close()
                 elsewhere.replace(file)
+            case "journal removed":
+                for suffix in ("-wal", "-shm"):
+                    (tmp_path / f"ledger.sqlite{suffix}").unlink()
 
     bench.look = bench.gateway.deliveries_by_phone
     bench.gateway.on_call("send_zns_bulk", take_away)
@@ -82,12 +85,39 @@ def test_moved_or_replaced_ledger_file_stops_the_run(
         bench.send(threads=1)
     # Those of the call that was under way, and no others.
     assert len(bench.gateway.deliveries_by_phone()) == 20
-    assert file.exists() == (how == "replaced")
-    if how == "moved":
-        elsewhere.rename(file)
+    assert file.exists() == (how in ("replaced", "journal removed"))
+    if how in ("moved", "journal removed"):
+        if how == "moved":
+            elsewhere.rename(file)
+        bench.close()  # a process whose journal is gone cannot open it again
         bench.clock.move(3600.0)
         bench.send()
         assert Counter(bench.gateway.deliveries_by_phone().values()) == {1: 200}
+
+
+def test_ledger_that_loses_rows_during_a_run_stops_it(
+    sqlite_url: str, make_bench: Callable[..., Bench], tmp_path: Path
+) -> None:
+    """Somebody restores a backup in place: a further reading of the list would send to everybody again."""
+    bench = make_bench(sqlite_url, people(200))
+    bench.chunk_size = 20
+    bench.books.close()
+
+    def restore(call: Any) -> None:
+        if call.number == 3:
+            with (
+                closing(sqlite3.connect(":memory:")) as backup,
+                closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as it,
+            ):
+                it.backup(backup)
+                backup.execute("DELETE FROM esms_sends")
+                backup.commit()
+                backup.backup(it)
+
+    bench.gateway.on_call("send_zns_bulk", restore)
+    with pytest.raises(LedgerMovedError, match="has lost rows"):
+        bench.send(threads=1)
+    assert len(bench.gateway.deliveries_by_phone()) == 60
 
 
 @pytest.fixture(scope="module")

@@ -136,6 +136,25 @@ def test_late_listed_rows_are_not_counted_as_not_sent(bench: Bench) -> None:
     bench.check_complete()
 
 
+@pytest.mark.in_turn(every=3)
+def test_row_listed_after_it_counted_as_not_sent_is_settled_by_the_next_look_up(bench: Bench) -> None:
+    """The settling time was too short: whoever looks again before sending finds that the message exists."""
+    bench.gateway.quirks.listed_late_share = 0.4
+    bench.gateway.quirks.listed_late_seconds = 2 * HOURS
+    lose_answers(bench, bench.recipients[:40])
+    bench.clock.move(1.5 * HOURS)
+    not_sent = bench.reconcile(not_sent_after_seconds=HOURS).not_sent
+    assert 0 < not_sent < 40
+    assert bench.reconcile(not_sent_after_seconds=HOURS).run.not_sent == not_sent
+    bench.clock.move(1 * HOURS)
+    result = bench.reconcile()
+    assert (result.looked_for, result.accepted, result.run.not_sent) == (not_sent, not_sent, 0)
+    calls = bench.gateway.call_count(ZNS)
+    bench.send(bench.recipients[:40])
+    assert bench.gateway.call_count(ZNS) == calls
+    assert bench.look().total() == 40
+
+
 @pytest.mark.in_turn
 def test_rows_older_than_seven_days_are_not_reconciled(bench: Bench) -> None:
     """The gateway keeps eight days: the first rows are gone, others of the campaign are still listed."""

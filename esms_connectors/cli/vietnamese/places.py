@@ -17,6 +17,13 @@ PLACES = {
         "Sổ gửi tin {path} đã bị xóa, di chuyển hoặc thay thế khi đang dùng. Tin gửi thêm sẽ không được ghi lại, nên "
         "đã dừng gửi. Hãy đặt lại đúng tệp cũ trước khi chạy lại; nếu đã mất tệp, `esms pull` cho biết những gì đã gửi."
     ),
+    "The ledger {path} has lost rows while it was in use: it was overwritten, or restored from a backup. What was sent "
+    "since would be sent again, so nothing more is. Put the latest ledger back before you run anything again; if it is "
+    "lost, `esms pull` shows what was sent.": (
+        "Sổ gửi tin {path} đã mất dòng khi đang dùng: sổ bị ghi đè hoặc khôi phục từ bản sao lưu. Những tin gửi từ đó "
+        "có thể bị gửi lại, nên đã dừng. Hãy đặt lại sổ mới nhất trước khi chạy lại; nếu đã mất, `esms pull` cho biết "
+        "những gì đã gửi."
+    ),
     "The ledger did not answer: {why}. Run the same call again once it does: it resumes.": (
         "Sổ gửi tin không trả lời: {why}. Hãy chạy lại đúng lệnh cũ khi sổ hoạt động lại: việc gửi sẽ tiếp tục."
     ),

@@ -123,6 +123,7 @@ SENDS = {
     ),
     "not_sent_after_seconds is a number from 0 to {n}.": "not_sent_after_seconds là số từ 0 đến {n}.",
     # --- the ledger ---
+    "A row key takes at most {n} characters.": "Khóa của một dòng có tối đa {n} ký tự.",
     "A ledger in PostgreSQL needs psycopg2 with SQLAlchemy {version}: pip install psycopg2-binary": (
         "Sổ gửi tin trong PostgreSQL với SQLAlchemy {version} cần psycopg2: pip install psycopg2-binary"
     ),

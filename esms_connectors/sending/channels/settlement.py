@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from esms_connectors.gateway.codes import CODES, ERROR_BY_CODE
+from esms_connectors.gateway.codes import CODES_OF_SENDS, ERROR_BY_CODE
 from esms_connectors.gateway.errors import (
     AccountSetupError,
     AddressNotAllowedError,
@@ -136,7 +136,7 @@ def _refuses_all(error: EsmsError | None) -> bool:
     return (
         isinstance(error, GatewayError)
         and not isinstance(error, DuplicateRequestError)
-        and error.code in CODES
+        and error.code in CODES_OF_SENDS
         and error.message_id is None
         and error.attempts > 0
     )
