@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 
+_MOUNTS = "/proc/self/mountinfo"
+
+
 def plain_path(url: str | Path | None) -> str | None:
     """
     The path of a SQLite file if `url` is a path; the default file of the user if it is None; None for a URL.
@@ -65,6 +68,24 @@ def read_only(file: Path) -> str:
     file = file.resolve()
     how = "mode=ro" if file.with_name(f"{file.name}-wal").exists() else "mode=ro&immutable=1"
     return f"{file.as_uri()}?{how}"
+
+
+def check_journal_is_kept(file: Path) -> None:
+    """
+    Raises:
+        ConfigurationError: only the file itself is mounted, as in a container. SQLite writes its journal beside it,
+            which other containers do not see, and which is lost with this one.
+    """
+    try:
+        mounts = Path(_MOUNTS).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return  # not Linux
+    shown = str(file.resolve()).replace("\\", r"\134").replace(" ", r"\040")
+    if any(mount.split()[4:5] == [shown] for mount in mounts):
+        raise ConfigurationError(
+            f"The ledger {file} is mounted as a single file, so its journal would be lost with this container, and "
+            "with it what was sent. Mount its folder instead."
+        )
 
 
 def check_is_ledger(path: Path, tables: Collection[str]) -> None:

@@ -25,7 +25,7 @@ from esms_connectors.databases.postgresql import (
     transaction_settings,
 )
 from esms_connectors.gateway.errors import ConfigurationError
-from esms_connectors.ledger.addresses import check_is_ledger, plain_path, read_only
+from esms_connectors.ledger.addresses import check_is_ledger, check_journal_is_kept, plain_path, read_only
 from esms_connectors.ledger.database import LedgerMovedError
 
 # Locks are held for milliseconds: a wait of a minute means that another worker hangs.
@@ -96,6 +96,7 @@ def _of_file(url: URL, path: Path, *, create: bool) -> Engine:
             else f"The ledger's folder {file.parent} cannot be created"
         )
         raise ConfigurationError(f"{problem} ({error.strerror}).") from None
+    check_journal_is_kept(file)
     # SQLAlchemy 1.4 would reopen the file for each transaction, with a checkpoint each time.
     how = {"timeout": _LOCK_SECONDS, "check_same_thread": False}
     engine = sa.create_engine(url, poolclass=QueuePool, connect_args=how, **settings)

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from bulk_bench import POSTGRESQL
 
 from esms_connectors import ConfigurationError
-from esms_connectors.ledger import Ledger, engines, existence
+from esms_connectors.ledger import Ledger, addresses, engines, existence
 from esms_connectors.ledger.database import LedgerError
 from esms_connectors.ledger.rows import LedgerRow
 
@@ -32,6 +32,19 @@ def of_one_run(ledger_url: str) -> str:
         ledger.begin_run("march", "zns", {})
         ledger.claim("march", [LedgerRow("one", "0901888484", "x", 1)], worker="w", chunk="c")
     return ledger_url
+
+
+def test_ledger_mounted_as_a_single_file_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its journal would be in the container, and a container that is killed would take what was sent with it."""
+    file, mounts = tmp_path / "a ledger.sqlite", tmp_path / "mounts"
+    shown = str(file).replace(" ", r"\040")
+    line = f"613 580 254:0 /srv/ledger.sqlite {shown} rw,relatime - ext4 /dev/vda rw\n"
+    monkeypatch.setattr(addresses, "_MOUNTS", str(mounts))
+    mounts.write_text(line.replace(shown, "/elsewhere").replace("/srv/ledger.sqlite", shown))
+    Ledger.open(file).close()
+    mounts.write_text(line)
+    with pytest.raises(ConfigurationError, match="Mount its folder instead"):
+        Ledger.open(file)
 
 
 @pytest.mark.parametrize("create", [True, False])

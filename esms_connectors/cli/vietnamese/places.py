@@ -17,6 +17,11 @@ PLACES = {
         "Sổ gửi tin {path} đã bị xóa, di chuyển hoặc thay thế khi đang dùng. Tin gửi thêm sẽ không được ghi lại, nên "
         "đã dừng gửi. Hãy đặt lại đúng tệp cũ trước khi chạy lại; nếu đã mất tệp, `esms pull` cho biết những gì đã gửi."
     ),
+    "The ledger {path} is mounted as a single file, so its journal would be lost with this container, and with it what "
+    "was sent. Mount its folder instead.": (
+        "Sổ gửi tin {path} được gắn (mount) như một tệp riêng lẻ, nên nhật ký của nó sẽ mất cùng container này, và cả "
+        "những gì đã gửi. Hãy gắn thư mục chứa nó."
+    ),
     "The ledger {path} has lost rows while it was in use: it was overwritten, or restored from a backup. What was sent "
     "since would be sent again, so nothing more is. Put the latest ledger back before you run anything again; if it is "
     "lost, `esms pull` shows what was sent.": (
