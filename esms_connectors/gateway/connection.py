@@ -11,6 +11,7 @@ from __future__ import annotations
 import http.client
 import io
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -213,11 +214,15 @@ class _MarkingHTTPConnection(HTTPConnection):
             self.connect()
         # Ended by the server, or with an answer that nobody asked for, which would be taken for this request's. Only a
         # connection that was used before: on a new one, data may be waiting that belongs to TLS.
-        CURRENT_REQUEST.begin_sending(lambda: not self._kept_alive or self.is_connected)
+        CURRENT_REQUEST.begin_sending(lambda: not self._kept_alive or (self.is_connected and not self._has_decrypted()))
         self._kept_alive = True
         for start in range(0, len(whole), _PIECE_BYTES):
             self.sock.settimeout(CURRENT_REQUEST.seconds_left() if CURRENT_REQUEST.deadline < float("inf") else None)
             self.sock.sendall(whole[start : start + _PIECE_BYTES])
+
+    def _has_decrypted(self) -> bool:
+        """Whether TLS holds bytes that came with the answer before: the socket itself has nothing to read then."""
+        return isinstance(self.sock, ssl.SSLSocket) and self.sock.pending() > 0
 
     def send(self, data: Any) -> None:
         if self._parts is not None and not CURRENT_REQUEST.connecting:

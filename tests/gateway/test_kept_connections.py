@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from raw_server import RawServer, read_request
@@ -46,6 +48,19 @@ def test_interim_http_answers_are_skipped(make_client: MakeClient, interim: str)
         sent = [send_customer_care_sms(client) for _ in range(2)]
         assert [(one.message_id, one.attempts) for one in sent] == [("first", 1), ("second", 1)]
         assert server.connections == 1
+
+
+def test_unasked_answer_within_the_tls_record_of_the_one_before_is_not_used(
+    make_client: MakeClient, tls: ssl.SSLContext, certificate: tuple[Path, Path]
+) -> None:
+    """It is already decrypted then, so that the socket has nothing to read."""
+    long = kept(f'{{"CodeResponse":"100","Balance":1,"Padding":"{"x" * 9000}"}}')
+    with RawServer(long + taken("of another"), taken("mine"), tls=tls) as server:
+        client = make_client(server.base_url, ca_bundle=certificate[0], retries=NO_RETRIES)
+        get_balance(client)
+        with contextlib.suppress(NotSentError):
+            assert send_customer_care_sms(client).message_id == "mine"
+        assert len(server.requests) <= 2
 
 
 @pytest.mark.parametrize("ends", [True, False])
