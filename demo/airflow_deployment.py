@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import subprocess
@@ -220,9 +221,17 @@ class Deployment:
             return state if state in ("success", "failed") else None
 
         try:
-            return str(wait_until(f"run of {dag_id} ends", ended, seconds, 1.0))
+            state = str(wait_until(f"run of {dag_id} ends", ended, seconds, 1.0))
         except TimeoutError as error:
-            raise TimeoutError(f"{error}; {self.states(dag_id, run_id)}; {self.task_logs(dag_id)[-3000:]}") from None
+            raise TimeoutError(f"{error}; {self._end_of(dag_id, run_id)}") from None
+        if state == "failed":
+            logging.getLogger(__name__).warning("%s", self._end_of(dag_id, run_id))
+        return state
+
+    def _end_of(self, dag_id: str, run_id: str) -> str:
+        # The scheduler fails a task without a line in the task's log.
+        lines = [line for line in self.log_of("scheduler").splitlines() if dag_id in line and "finished with" in line]
+        return f"{self.states(dag_id, run_id)}; {lines[-3:]}; {self.task_logs(dag_id)[-3000:]}"
 
     def result(self, dag_id: str, run_id: str, task_id: str) -> Any:
         """The return value of a task."""
