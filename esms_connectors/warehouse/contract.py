@@ -305,10 +305,6 @@ class Warehouse(abc.ABC):
         """
         return self.ask(lambda reader: list(reader.read(BY_WINDOW)))
 
-    def count_doubles(self, start: datetime, end: datetime) -> int:
-        """How many rows of this span are stored more than once; without an index of keys that can happen."""
-        return 0
-
     def create_views(self, views: Mapping[str, str], tables: Sequence[GroupedTable] = ()) -> None:
         """
         Atomically create views, or replace those of the same names.

@@ -31,12 +31,11 @@ from esms_connectors.warehouse.contract import MergeCounts, Person, Reader, Ware
 from esms_connectors.warehouse.errors import interrupts, name_is_free
 from esms_connectors.warehouse.file_store import sync
 from esms_connectors.warehouse.grouped import GroupedTable
-from esms_connectors.warehouse.merge_sql import COUNT_DOUBLES, READ_LOADS
+from esms_connectors.warehouse.merge_sql import READ_LOADS
 from esms_connectors.warehouse.merging import (
     SETTLE_IN,
     DuckDbSession,
     create_tables,
-    erase_person,
     has_tables,
     merge_rows,
     note_counted,
@@ -44,7 +43,7 @@ from esms_connectors.warehouse.merging import (
     read_load,
     utc,
 )
-from esms_connectors.warehouse.retention import forget_rows
+from esms_connectors.warehouse.retention import erase_person, forget_rows
 
 WAIT_SECONDS = 60.0
 MEMORY_LIMIT = "192MB"
@@ -123,10 +122,6 @@ class DuckDbWarehouse(Warehouse):
                     connection.execute(f"CREATE OR REPLACE VIEW {name} AS {query}")
 
         self._in_transaction(work)
-
-    def count_doubles(self, start: datetime, end: datetime) -> int:
-        [(rows,)] = self.ask(lambda reader: list(reader.read(COUNT_DOUBLES, start=utc(start), end=utc(end))))
-        return int(rows)
 
     def put_group(self, table: GroupedTable, group: str, rows: Sequence[tuple[object, ...]]) -> None:
         def work(connection: duckdb.DuckDBPyConnection) -> None:

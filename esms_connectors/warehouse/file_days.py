@@ -14,8 +14,7 @@ import pyarrow.compute as pc
 from esms_connectors.sent_data.windows import SentWindow
 from esms_connectors.warehouse.contract import MESSAGES
 from esms_connectors.warehouse.file_tables import FileTables, Partition, in_partition
-from esms_connectors.warehouse.known_keys import NEAR
-from esms_connectors.warehouse.merge_sql import REMOVE_DOUBLES
+from esms_connectors.warehouse.merge_sql import NEAR, REMOVE_DOUBLES
 from esms_connectors.warehouse.moved_rows import MovedRows, SentOn
 
 if TYPE_CHECKING:

@@ -22,9 +22,8 @@ from esms_connectors.warehouse.contract import HISTORY, LOADS, MESSAGES, Warehou
 from esms_connectors.warehouse.errors import refusals
 from esms_connectors.warehouse.file_formats import read_file, write_file
 from esms_connectors.warehouse.file_store import FileStore, Transaction
-from esms_connectors.warehouse.known_keys import MOVABLE
 from esms_connectors.warehouse.merge_database import insert, literal, schema_of, select
-from esms_connectors.warehouse.moved_rows import HASH, HASHES
+from esms_connectors.warehouse.moved_rows import HASH, HASHES, MOVABLE
 
 if TYPE_CHECKING:
     import duckdb
@@ -128,7 +127,7 @@ class FileTables:
         insert(connection, table, self.read(table, partition, scratch))
 
     def movable(self, partition: Partition, scratch: Path) -> Iterator[pa.RecordBatch]:
-        """Hashes of the keys of rows that may be listed under another day, see `known_keys.MOVABLE`."""
+        """Hashes of the keys of rows that may be listed under another day, see `moved_rows.MOVABLE`."""
         return self._read(self._movable_path(partition), HASHES, scratch)
 
     def movable_days(self, sms_type: int) -> list[date]:

@@ -7,6 +7,7 @@ The tables and the statements of the merge, in SQL that DuckDB and PostgreSQL sh
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from typing import NamedTuple
 
 from esms_connectors.gateway.errors import ConfigurationError
@@ -136,8 +137,8 @@ SENT_WHEN_CHUNK_WAS = " AND stored.sent_at BETWEEN $sent_from AND $sent_to"
 
 NEW = "esms_verdict WHERE verdict = 'new'"
 
-# A table without a key can hold a row twice: under two days that were loaded at once, or that list it with different
-# times of sending, both final, so that the merge of neither searches the other. The final one stays, else the latest.
+# A folder can hold a row twice: under two days that were loaded at once, or that list it with different times of
+# sending, both final, so that the merge of neither searches the other. The final one stays, else the latest.
 REMOVE_DOUBLES = f"""
 DELETE FROM {MESSAGES} WHERE rowid IN (SELECT rowid FROM (
     SELECT rowid, row_number() OVER (PARTITION BY {{same}} ORDER BY state IN ({FINAL}) DESC, load_number DESC) AS place
@@ -145,14 +146,6 @@ DELETE FROM {MESSAGES} WHERE rowid IN (SELECT rowid FROM (
 ) WHERE place > 1)
 """
 FOUND_TWICE = "SELECT row_key FROM esms_verdict GROUP BY row_key HAVING count(*) > 1"
-
-# For rows that no merge has compared, because their days do not adjoin.
-COUNT_DOUBLES = f"""
-SELECT coalesce(sum(rows - 1), 0) FROM (
-    SELECT count(*) AS rows FROM {MESSAGES} WHERE window_start < $end AND window_end > $start
-    GROUP BY hash(row_key) HAVING count(*) > 1
-)
-"""
 
 COUNT_VERDICTS = "SELECT verdict, count(*) FROM esms_verdict GROUP BY verdict"
 
@@ -218,6 +211,27 @@ INSERT_UNLESS_THERE = f"{INSERT_ALL} ON CONFLICT (row_key) DO NOTHING"
 
 TOUCHES = "stored.window_start <= $window_end AND stored.window_end >= $window_start"
 OVERLAP = f"AND {TOUCHES}"
+
+# A gateway may list a row under several windows: one that goes by the time of sending moves it, one that goes by no
+# time lists it everywhere. So the rows that a load inserted are looked for in the other windows of about a month, as
+# hashes, because they may be many; a collision only costs a lookup.
+NEAR = timedelta(days=31)
+_INSERTED = (
+    "window_start = $window_start AND window_end = $window_end AND load_number = $number AND first_seen_at = $read_at"
+)
+ELSEWHERE = Staged("esms_elsewhere", "key_hash ubigint")
+KEEP_ELSEWHERE = f"""
+SELECT hash(stored.row_key) AS key_hash FROM {MESSAGES} AS stored WHERE NOT ({TOUCHES})
+    AND stored.window_start <= $near_end AND stored.window_end >= $near_start
+    AND hash(stored.row_key) IN (SELECT hash(row_key) FROM {MESSAGES} WHERE {_INSERTED})
+"""
+_IS_ELSEWHERE = "hash({0}.row_key) IN (SELECT key_hash FROM esms_elsewhere)"
+TOUCHING_OR_ELSEWHERE = f"AND ({TOUCHES} OR {_IS_ELSEWHERE.format('stored')})"
+READ_DOUBLES = f"""
+SELECT {", ".join(_ROW_COLUMNS)} FROM {MESSAGES} AS stored
+WHERE {_INSERTED} AND {_IS_ELSEWHERE.format("stored")} LIMIT $most
+"""
+REMOVE_STAGED = f"DELETE FROM {MESSAGES} WHERE {_INSERTED} AND row_key IN (SELECT row_key FROM esms_chunk)"
 
 # Days that only touch do not count: they share one second at most.
 WAS_LOADED = f"""

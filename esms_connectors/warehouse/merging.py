@@ -31,13 +31,13 @@ from esms_connectors.warehouse.contract import (
     HISTORY,
     LOADS,
     MESSAGES,
+    ROW_SCHEMA,
     MergeCounts,
-    Person,
     WarehouseError,
     WindowLoad,
     key_with_type,
 )
-from esms_connectors.warehouse.known_keys import OF_THOSE_NEW, KnownKeys, OtherWindows
+from esms_connectors.warehouse.known_keys import KnownKeys
 from esms_connectors.warehouse.merge_sql import (
     CHANGE,
     CHANGEABLE,
@@ -45,20 +45,19 @@ from esms_connectors.warehouse.merge_sql import (
     CHUNK,
     COUNT_VERDICTS,
     COUNTED,
-    ERASE,
-    ERASE_KEYS,
-    ERASED,
+    ELSEWHERE,
     FLAG,
     FOUND_TWICE,
     INSERT,
     INSERT_ALL,
     INSERT_UNLESS_THERE,
     JUDGE,
+    KEEP_ELSEWHERE,
     KEEP_REPLACED,
-    KEYS,
     LAST_NUMBER,
     LOAD_NOTED,
     LOAD_RENEWED,
+    NEAR,
     NEW,
     NOTE,
     OTHER_PRIVACY,
@@ -68,10 +67,13 @@ from esms_connectors.warehouse.merge_sql import (
     PLAN_AGAIN,
     PLANNED,
     PUT_ANEW,
+    READ_DOUBLES,
     REMOVE_DOUBLES,
     REMOVE_REPLACED,
+    REMOVE_STAGED,
     REPLACED,
     SENT_WHEN_CHUNK_WAS,
+    TOUCHING_OR_ELSEWHERE,
     TYPES,
     VERDICT,
     WAS_LOADED,
@@ -79,7 +81,6 @@ from esms_connectors.warehouse.merge_sql import (
     find_missing_tables,
     table_statements,
 )
-from esms_connectors.warehouse.retention import erase_outcomes
 
 if TYPE_CHECKING:
     import duckdb
@@ -128,6 +129,8 @@ def merge_window(session: Session, load: WindowLoad, rows: Iterable[pa.RecordBat
         "read_at": utc(load.read_at),
         "window_start": utc(load.window.start),
         "window_end": utc(load.window.end),
+        "near_start": utc(load.window.start - NEAR),
+        "near_end": utc(load.window.end + NEAR),
     }
     is_first = not list(session.read(WAS_LOADED, **parameters))
     inserts_first = is_first and session.has_key
@@ -146,6 +149,8 @@ def merge_window(session: Session, load: WindowLoad, rows: Iterable[pa.RecordBat
         # The rows just inserted were judged as well, as already stored.
         here["same"] -= inserted
         found += here
+    if found["new"] and session.prunes_by_window:
+        found.update(merging.merge_elsewhere())
     _expect(found.total(), given, "merged")
     _expect(given, load.row_count, "handed over")
     counts = MergeCounts(
@@ -168,7 +173,6 @@ class _ChunkMerge:
         self._session, self._parameters = session, parameters
         self._overlap = OVERLAP if session.prunes_by_window else ""
         self._known = KnownKeys(session, self._overlap, parameters)
-        self._others = OtherWindows(session, parameters)
         self._expects_new = expects_new
         self._updated_bytes = 0.0
 
@@ -177,11 +181,8 @@ class _ChunkMerge:
         if not self._session.prunes_by_window:
             return self._write(*self._judge(chunk, ""), "")
         if self._expects_new and not self._known.may_have(CHUNK.name):
-            if everywhere := self._others.condition():
-                return self._write(*self._judge(chunk, everywhere), everywhere)
             _expect(self._session.change(INSERT_ALL, **self._parameters), chunk.num_rows, "new")
             self._known.add(CHUNK.name)
-            self._others.add(chunk.num_rows)
             return Counter(new=chunk.num_rows)
         where = self._overlap
         sent = pc.min_max(chunk.column("sent_at"))
@@ -191,15 +192,34 @@ class _ChunkMerge:
             }
             where += SENT_WHEN_CHUNK_WAS
         here, chunk = self._judge(chunk, where)
-        everywhere = self._others.condition(OF_THOSE_NEW) if here["new"] else ""
-        if everywhere or (here["new"] and self._known.may_have(NEW)):
-            where = everywhere or self._overlap
+        if here["new"] and self._known.may_have(NEW):
+            where = self._overlap
             here, chunk = self._judge(chunk, where)
         self._write(here, chunk, where)
         if here["new"]:
             self._known.add(NEW)
         self._expects_new = here["new"] == chunk.num_rows
         return here
+
+    def merge_elsewhere(self) -> Counter[str]:
+        """
+        Merge again the rows that were inserted although a window that does not touch this one has them: the changes of
+        the counts. According to the gateway's documentation there are none: a window holds what was created in it.
+        """
+        found: Counter[str] = Counter()
+        if not self._session.keep(ELSEWHERE, KEEP_ELSEWHERE, **self._parameters):
+            return found
+        most = self._session.chunk_rows
+        while rows := list(self._session.read(READ_DOUBLES, most=most, **self._parameters)):
+            columns = [
+                pa.array(list(one), kind) for one, kind in zip(zip(*rows, strict=True), ROW_SCHEMA.types, strict=True)
+            ]
+            chunk = pa.Table.from_arrays(columns, schema=ROW_SCHEMA)
+            _expect(self._session.stage(CHUNK, chunk), chunk.num_rows, "staged")
+            _expect(self._session.change(REMOVE_STAGED, **self._parameters), chunk.num_rows, "removed")
+            found.update(self._write(*self._judge(chunk, TOUCHING_OR_ELSEWHERE), TOUCHING_OR_ELSEWHERE))
+            found["new"] -= chunk.num_rows
+        return found
 
     def _judge(self, chunk: pa.Table, where: str) -> tuple[Counter[str], pa.Table]:
         """
@@ -232,7 +252,6 @@ class _ChunkMerge:
             for statement in statements if here[verdict] else ():
                 done = self._session.change(statement.format(overlap=where), **self._parameters)
                 _expect(done, here[verdict], verdict)
-        self._others.add(here["new"])
         return here
 
     def _changes(self, changed: int, chunk: pa.Table, where: str) -> tuple[str, ...]:
@@ -351,20 +370,6 @@ def other_privacy(kept: str, given: str) -> ConfigurationError:
         f"The warehouse stores phones and texts as {kept!r}, this load as {given!r}: a warehouse uses one setting. Use "
         "that one, or another warehouse."
     )
-
-
-def erase_person(session: Session, person: Person) -> dict[str, int]:
-    """`Warehouse.erase`, in the transaction of the session."""
-    removed = {MESSAGES: 0, HISTORY: 0}
-    if person.stored_phone is not None:
-        for table, statement in ERASE:
-            removed[table] += session.change(statement, phone=person.stored_phone)
-        return removed | erase_outcomes(session, person)
-    keys = [key for key, message_id in session.read(KEYS) if person.has_key(key, message_id)]
-    session.stage(ERASED, pa.table({"row_key": pa.array(keys, pa.string())}))
-    for table, statement in ERASE_KEYS:
-        removed[table] += session.change(statement)
-    return removed | erase_outcomes(session, person)
 
 
 def utc(moment: datetime) -> datetime:

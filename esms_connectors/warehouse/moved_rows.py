@@ -2,8 +2,8 @@
 Finds the stored versions of incoming rows where a target keeps its rows elsewhere and merges in a temporary database.
 
 That database has the stored rows of the windows that touch the merged one. A row may be stored under another window,
-see `known_keys.OtherWindows`; its stored version is added before the merge reaches the row, so that the same rules hold
-for these targets as for a database that has all rows.
+see `merging._ChunkMerge.merge_elsewhere`; its stored version is added before the merge reaches the row, so that the
+same rules hold for these targets as for a database that has all rows.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import pyarrow.compute as pc
 from esms_connectors.sent_data.windows import SentWindow
 from esms_connectors.warehouse.chunks import chunks_of
 from esms_connectors.warehouse.contract import MESSAGES
-from esms_connectors.warehouse.known_keys import NEAR
 from esms_connectors.warehouse.merge_database import literal
+from esms_connectors.warehouse.merge_sql import FINAL, NEAR
 from esms_connectors.warehouse.merging import ArrowSource, DuckDbSession
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ HASHES = pa.schema([("key_hash", pa.string())])
 _PASSING = "esms_passing"
 _CANDIDATES = "esms_candidates"  # keys that are stored elsewhere, and the day of their window if the target needs it
 NO_TIME = datetime(2000, 1, 1, tzinfo=UTC)  # the gateway reports the year 1 for "no time"
+# Rows that may be listed under another window later: not final, or sent outside their window.
+MOVABLE = f"""(stored.state NOT IN ({FINAL}) OR (stored.sent_at > TIMESTAMPTZ '2000-01-01'
+    AND NOT stored.sent_at BETWEEN stored.window_start AND stored.window_end))"""
 _FOUND = f"SELECT {{0}} FROM {_CANDIDATES} JOIN {{1}} AS rows ON key_hash = {HASH.format('rows.row_key')}"
 _SUSPECTS = f"""
 SELECT CAST(sent_at + INTERVAL 7 HOURS AS DATE) AS day, min(sent_at), max(sent_at) FROM {_PASSING}

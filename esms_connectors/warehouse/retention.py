@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from esms_connectors.warehouse.contract import HISTORY, LOADS, MESSAGES, Person, Reader
-from esms_connectors.warehouse.merge_sql import KEYS, TYPES, Staged
+from esms_connectors.warehouse.merge_sql import ERASE, ERASE_KEYS, ERASED, KEYS, TYPES, Staged
 from esms_connectors.warehouse.outcomes import OUTCOME_TYPES, OUTCOMES
 
 if TYPE_CHECKING:
@@ -50,7 +50,21 @@ _KEYS_GIVEN = "row_key IN (SELECT unnest(CAST($keys AS text[])))"
 _PAIRS_GIVEN = "(run_key || chr(31) || row_key) IN (SELECT unnest(CAST($pairs AS text[])))"
 
 
-def erase_outcomes(session: Session, person: Person) -> dict[str, int]:
+def erase_person(session: Session, person: Person) -> dict[str, int]:
+    """`Warehouse.erase`, in the transaction of the session."""
+    removed = {MESSAGES: 0, HISTORY: 0}
+    if person.stored_phone is not None:
+        for table, statement in ERASE:
+            removed[table] += session.change(statement, phone=person.stored_phone)
+        return removed | _erase_outcomes(session, person)
+    keys = [key for key, message_id in session.read(KEYS) if person.has_key(key, message_id)]
+    session.stage(ERASED, pa.table({"row_key": pa.array(keys, pa.string())}))
+    for table, statement in ERASE_KEYS:
+        removed[table] += session.change(statement)
+    return removed | _erase_outcomes(session, person)
+
+
+def _erase_outcomes(session: Session, person: Person) -> dict[str, int]:
     """Remove a person from the outcomes of campaigns; empty if there is no such table."""
     if not list(session.read(_HAS_OUTCOMES)):
         return {}

@@ -194,8 +194,6 @@ def months_doubts(warehouse: Warehouse, month: str) -> list[str]:
             load.window.sms_type for load in some if load.window.end > first and load.window.start < first.add(months=1)
         )
         told += [text.format(sms_type, counted(by_type[sms_type], "window")) for sms_type in sorted(by_type)]
-    if doubles := warehouse.count_doubles(first, first.add(months=1)):
-        told.append(f"stored twice: {counted(doubles, 'row')} that the gateway lists under several days")
     return told
 
 

@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from esms_connectors.sent_data.reader import SentWindow
 from esms_connectors.warehouse.contract import MergeCounts, Person, Warehouse, WindowLoad
-from esms_connectors.warehouse.merging import Session, erase_person, merge_window, note_counted, plan_windows
-from esms_connectors.warehouse.retention import forget_rows
+from esms_connectors.warehouse.merging import Session, merge_window, note_counted, plan_windows
+from esms_connectors.warehouse.retention import erase_person, forget_rows
 
 _T = TypeVar("_T")
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pyarrow.parquet
 import pytest
-from targets import DAY, DELIVERED, FAILED, NEXT_WINDOW, PENDING, WINDOW, Target, key_of, merge, row
+from targets import DAY, DELIVERED, FAILED, NEXT_WINDOW, PENDING, TARGETS, WINDOW, Target, key_of, merge, row
 
 from esms_connectors.sent_data.windows import SentWindow
 from esms_connectors.warehouse import open_warehouse
 from esms_connectors.warehouse.contract import MESSAGES, Person
 from esms_connectors.warehouse.files import FilesWarehouse
+from esms_connectors.warehouse.merging import DuckDbSession
 from esms_connectors.warehouse.querying import query_warehouse
-from esms_connectors.warehouse.statement import make_statement, months_doubts
 
 FAR = SentWindow(25, DAY.add(days=4), DAY.add(days=5))
 SENT_IN_FAR = datetime(2026, 11, 6, 3, tzinfo=DAY.tzinfo)
@@ -117,21 +117,41 @@ def test_erased_person_is_removed_from_the_key_index(lake: Path) -> None:
     assert len(hashes()) == 1
 
 
-# --- final on two days that do not adjoin, which no merge without an index of keys compares ---------------------------
+# --- final on two days that do not adjoin -----------------------------------------------------------------------------
 
 
-@pytest.mark.in_turn
-def test_statement_reports_rows_stored_under_two_days(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["duckdb", "postgresql"])
+def test_row_final_on_two_days_apart_is_stored_once(request: pytest.FixtureRequest, tmp_path: Path, name: str) -> None:
+    """By the rules of any other change: as it was listed last, with a line of history, and counted as changed."""
+    target = TARGETS[name](request, tmp_path)
+    request.addfinalizer(target.warehouse.close)
+    target.warehouse.prepare()
+    days = [WINDOW, FAR, SentWindow(25, DAY.add(days=20), DAY.add(days=21))]
+    found = []
+    for minute, (window, status) in enumerate(zip(days, (FAILED, DELIVERED, DELIVERED), strict=True)):
+        moved = row(1, status, window, sent_at=window.start.add(hours=3))
+        found.append(merge(target, [moved, row(2 + minute, window=window)], window=window, minute=minute))
+    assert [(one.inserted, one.changed) for one in found] == [(2, 0), (1, 1), (1, 1)]
+    stored = target.messages()
+    assert set(stored) == {key_of(number) for number in (1, 2, 3, 4)}
+    last = stored[key_of(1)]
+    assert (last["state"], last["window_start"], last["sent_at"]) == ("delivered", DAY, days[2].start.add(hours=3))
+    assert [(line["from_state"], line["to_state"]) for line in target.history()] == [("failed", "delivered")]
+    assert merge(target, [moved, row(4, window=window)], window=window, minute=9).unchanged == 2
+
+
+def test_many_rows_listed_again_on_another_day_are_stored_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than one chunk; one of them is of another type there."""
+    monkeypatch.setattr(DuckDbSession, "chunk_rows", 3)
     with open_warehouse(f"duckdb:///{tmp_path / 'esms.duckdb'}") as warehouse:
         warehouse.prepare()
-        merge(warehouse, [row(2)], minute=0)
-        assert months_doubts(warehouse, "2026-11") == []
-        for minute, window in enumerate((WINDOW, FAR), start=1):
-            moved = row(1, window=window, sent_at=window.start.add(hours=3))
-            merge(warehouse, [moved], window=window, minute=minute)
-        told = "stored twice: 1 row that the gateway lists under several days"
-        assert months_doubts(warehouse, "2026-11") == [told]
-        assert not make_statement(warehouse, "2026-11").as_dict()["good"]
+        for minute, window in enumerate((WINDOW, FAR)):
+            rows = [row(n, window=window, sent_at=window.start.add(hours=3)) for n in range(8)]
+            rows[0]["sms_type"] = 25 - minute
+            found = merge(warehouse, rows, window=window, minute=minute)
+        assert (found.inserted, found.changed) == (1, 7)
+        counted = f"SELECT count(*), count(DISTINCT row_key) FROM {MESSAGES}"
+        assert warehouse.ask(lambda reader: list(reader.read(counted))) == [(9, 9)]
 
 
 @pytest.mark.in_turn
