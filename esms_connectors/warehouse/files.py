@@ -233,6 +233,15 @@ class FilesWarehouse(Warehouse):
     def close(self) -> None:
         """Nothing to release."""
 
+    def stored_format(self) -> str:
+        """
+        The format of the files.
+
+        Raises:
+            ConfigurationError: the address names another one.
+        """
+        return str(self._read_settings()["format"])
+
     # --- settings ----------------------------------------------------------------------------------------------------
 
     def _settle_settings(self, privacy: str | None = None) -> None:

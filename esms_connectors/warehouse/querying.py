@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
+
+import pyarrow as pa
 
 from esms_connectors.databases.extras import need
 from esms_connectors.gateway.errors import ConfigurationError, EsmsError, InvalidRequestError
 from esms_connectors.gateway.paths import kind_at
 from esms_connectors.gateway.redaction import database_words
 from esms_connectors.warehouse.contract import HISTORY, LOADS, MESSAGES
+from esms_connectors.warehouse.file_formats import read_file
 from esms_connectors.warehouse.grouped import GroupedTable
-from esms_connectors.warehouse.merge_sql import REMOVE_DOUBLES
+from esms_connectors.warehouse.merge_database import insert, schema_of
+from esms_connectors.warehouse.merge_sql import REMOVE_DOUBLES, TYPES
 from esms_connectors.warehouse.opening import duckdb_path
 
 _VIETNAM = "Asia/Ho_Chi_Minh"
-_FORMATS = {"parquet": "read_parquet", "csv": "read_csv", "jsonl": "read_json"}
 
 
 # A row that the gateway lists under several types, or under days that do not adjoin, is in a file of each.
@@ -75,7 +79,7 @@ def _ask_files(address: str, query: str, limit: int) -> Found:
     need("duckdb", "files")
     import duckdb
 
-    place, _, settings = address.partition("?")
+    place = address.partition("?")[0]
     folder = Path(urlsplit(place).path if place.startswith("file://") else place).expanduser()
     if "://" in place and not place.startswith("file://"):
         raise InvalidRequestError(
@@ -84,28 +88,31 @@ def _ask_files(address: str, query: str, limit: int) -> Found:
         )
     if kind_at(folder) != "folder":
         raise ConfigurationError(f"There is no folder {folder.absolute()}. Pull into it first.")
-    kind = next((part.partition("=")[2] for part in settings.split("&") if part.startswith("format=")), "parquet")
-    if kind not in _FORMATS:
-        raise InvalidRequestError(f"format is parquet, csv or jsonl, not {kind!r}.", field="into")
+    from esms_connectors.warehouse.files import FilesWarehouse
+
+    kind = FilesWarehouse(address).stored_format()
     with _duckdb_errors(str(folder)), duckdb.connect() as connection:
         for table in (MESSAGES, HISTORY, LOADS):
-            if files := sorted((folder / table).glob(f"day=*/type=*/*.{kind}*")):
-                connection.execute(f"CREATE TABLE {table} AS {_from(kind, files)}")
+            if files := sorted((folder / table).glob(f"day=*/type=*/*.{kind}")):
+                connection.execute(f"CREATE TABLE {table} ({', '.join(map(' '.join, TYPES[table].items()))})")
+                _fill(connection, table, schema_of(table), kind, files)
                 if table == MESSAGES:
                     connection.execute(_EACH_ONCE)
         for grouped in _grouped_tables():
             if files := sorted((folder / grouped.name).glob(f"[!.]*.{kind}")):
                 connection.execute(grouped.create)
-                # CSV carries no types; the columns of the table define them.
-                as_text = ", all_varchar = true" if kind == "csv" else ""
-                connection.execute(f"INSERT INTO {grouped.name} BY NAME {_from(kind, files, as_text)}")
+                _fill(connection, grouped.name, grouped.schema, kind, files)
         connection.execute("SET enable_external_access = false")
         return _fetch(connection, query, limit)
 
 
-def _from(kind: str, files: Sequence[Path], settings: str = "") -> str:
-    listed = ", ".join("'" + str(one).replace("'", "''") + "'" for one in files)
-    return f"FROM {_FORMATS[kind]}([{listed}], union_by_name = true{settings})"
+def _fill(connection: Any, table: str, schema: pa.Schema, kind: str, files: Sequence[Path]) -> None:
+    """Insert the rows of files. Those of texts have no types, and DuckDB would guess them from the values."""
+    if kind == "parquet":
+        listed = ", ".join("'" + str(one).replace("'", "''") + "'" for one in files)
+        connection.execute(f"INSERT INTO {table} BY NAME FROM read_parquet([{listed}], hive_partitioning = false)")
+    else:
+        insert(connection, table, chain.from_iterable(read_file(kind, one, schema) for one in files))
 
 
 def _grouped_tables() -> Sequence[GroupedTable]:
