@@ -12,6 +12,8 @@ from esms_connectors.warehouse.contract import WindowLoad
 
 # The gateway does not document how long it lists rows; its lookups of single messages end after a week.
 _SURELY_LISTED = timedelta(days=7)
+# Windows of one pull are read one after the other: the later one of two that ended together was not dropped for that.
+_ONE_PULL = timedelta(hours=12)
 # All rows of a smaller window may be those of one person who was erased.
 _ROWS_OF_SEVERAL = 10
 
@@ -47,7 +49,7 @@ def unavailable(loads: Iterable[WindowLoad], others: Iterable[WindowLoad] = ()) 
     """
     asked = [load for load in loads if load.read_at is not None]
     listing = (load for load in (*asked, *others) if load.row_count)
-    listed_for = max((_age(load) for load in listing), default=_SURELY_LISTED)
+    listed_for = max((_age(load) + _ONE_PULL for load in listing), default=_SURELY_LISTED)
     return [load for load in asked if not load.row_count and _age(load) > max(listed_for, _SURELY_LISTED)]
 
 

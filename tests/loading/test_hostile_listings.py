@@ -86,6 +86,18 @@ def test_days_beyond_gateway_retention_are_reported_as_not_available(
     assert "unavailable" in {note.name for note in report.notes if note.warning}
 
 
+def test_empty_window_read_later_in_the_same_pull_is_not_reported_as_not_available(
+    gateway: Emulator, duckdb_only: Place, load: Load
+) -> None:
+    """A type with nothing on the oldest day that lists rows, read after the type that has them; a day before both is."""
+    day = DAY.subtract(days=9)
+    gateway.insert_message(day.add(hours=5), send_status=5, send_result=1, sms_type=2)
+    load(duckdb_only, day.subtract(days=1), day.add(days=1), sms_types=[2])
+    gateway.advance(hours=3)
+    load(duckdb_only, day.subtract(days=1), day.add(days=1), sms_types=[25])
+    assert [one.not_available for one in covered(duckdb_only)] == [1, 1]
+
+
 def test_matching_invoice_resolves_the_statement_doubt(gateway: Emulator, duckdb_only: Place, load: Load) -> None:
     gateway.insert_message(DAY.subtract(days=9), send_status=5, send_result=1)
     load(duckdb_only, DAY.subtract(days=20), NEXT)
