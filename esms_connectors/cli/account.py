@@ -23,6 +23,8 @@ def explain(code: str, as_json: bool) -> None:
     Example:
       esms explain 124
     """
+    if not code.strip():
+        raise InvalidRequestError("Give a result code, such as 124.", field="code")
     known = CODES.get(code.strip())
     if known is None:
         raise InvalidRequestError(

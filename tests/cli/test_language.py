@@ -7,7 +7,9 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import pendulum
 import pytest
 from documentation.reader import write_customers
 from running import NOON, Run
@@ -16,8 +18,13 @@ from esms_connectors.cli import language
 from esms_connectors.cli.language import WORDS_IN_WORDS, choose_language, tr
 from esms_connectors.cli.vietnamese import ERROR_KINDS, VIETNAMESE
 from esms_connectors.cli.vietnamese.usage import USAGE
+from esms_connectors.cli.warehouse import _show
 from esms_connectors.gateway import errors
 from esms_connectors.ledger import Ledger
+from esms_connectors.sent_data.windows import SentWindow
+from esms_connectors.warehouse.contract import WindowLoad
+from esms_connectors.warehouse.coverage import Compared, TypeCoverage, WindowDifference
+from esms_connectors.warehouse.statement import months_doubts, months_gaps
 
 PACKAGE = Path(errors.__file__).parents[1]
 PLACE = re.compile(r"\{(\w+)\}")
@@ -157,6 +164,7 @@ def test_plan_send_and_errors_are_shown_in_vietnamese(run: Run, tmp_path: Path) 
         (["--language", "vi", "wait", "x", "--final", "2"], "Lỗi: Giá trị sai cho '--final': 2.0 nằm ngoài khoảng"),
         (["ledger", "show", "x", "--language", "vi"], "esms: Dữ liệu đầu vào sai: Sổ gửi tin không có chiến dịch 'x'."),
         (["explain", "7", "--language", "vi"], "Bảng mã của eSMS không có 7."),
+        (["explain", "", "--language", "vi"], "Hãy cho một mã kết quả, ví dụ 124."),
     ],
 )
 def test_usage_errors_are_shown_in_vietnamese(run: Run, tmp_path: Path, arguments: list[str], words: str) -> None:
@@ -189,3 +197,45 @@ def test_channel_language_option_does_not_change_the_message_language(run: Run) 
     done = run("send", "voice", "--language", "XX", "customers.csv")
     assert done.returncode == 2
     assert "Error:" in done.stderr
+
+
+def test_every_line_of_coverage_and_statement_is_shown_in_vietnamese(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of one window or row, and of several."""
+    day = pendulum.datetime(2026, 11, 1, tz="UTC")
+    window = SentWindow(25, day, day.add(days=1))
+
+    class Loaded:
+        """A warehouse with other windows than the month has, of which nothing is stored."""
+
+        def loads(self) -> list[WindowLoad]:
+            read = day.add(days=20)
+            about = {"planned_at": read, "privacy": "", "read_number": 1, "read_at": read, "closed": True}
+            windows = [SentWindow(kind, day, day.add(days=1)) for kind in (2, 25)]
+            listed = [WindowLoad(one, row_count=20, digest="same", **about) for one in windows]
+            empty = SentWindow(2, day.add(days=-9), day.add(days=-8))
+            emptied = SentWindow(23, day.add(days=3), day.add(days=4))
+            return [*listed, WindowLoad(empty, **about), WindowLoad(emptied, row_count=20, **about)]
+
+        def count_by_window(self) -> list[tuple[object, ...]]:
+            return [(kind, day, day.add(days=1), 20) for kind in (2, 25)]
+
+    choose_language("vi")
+    for number in (1, 3):
+        found = TypeCoverage(
+            25, day, 9, number, 1, 0, 0, ((day, day.add(days=1)),), number, (WindowDifference(window, number, 0),),
+            number, number,
+        )  # fmt: skip
+        load = WindowLoad(window, planned_at=day, privacy="", row_count=number)
+        compared = [Compared(window, load, listed, is_same=False, by_number=False) for listed in (number, 7)]
+        same = Compared(window, load, number, is_same=True, by_number=True)
+        _show([found, TypeCoverage(26, None, 0, 0, 0, 0, 0, ())], [*compared, same])
+    place: Any = Loaded()
+    gaps = months_gaps(place, "2026-11", now=lambda: day.add(days=40))
+    doubts = [*months_doubts(place, "2026-10"), *months_doubts(place, "2026-11")]
+    assert {text.partition(":")[0] for text in (*gaps, *doubts)} == {
+        "not loaded", "not available", "stored twice", "removed"
+    }  # fmt: skip
+    lines = [line for line in capsys.readouterr().out.splitlines() if "\t" not in line]
+    assert len(lines) == 2 * 10
+    shown = [*lines, *map(tr, (*gaps, *doubts))]
+    assert [line for line in shown if re.search(r"\b(type|window|windows|row|rows|in|the|of)\b", line)] == []

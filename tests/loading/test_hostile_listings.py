@@ -89,7 +89,7 @@ def test_days_beyond_gateway_retention_are_reported_as_not_available(
 def test_empty_window_read_later_in_the_same_pull_is_not_reported_as_not_available(
     gateway: Emulator, duckdb_only: Place, load: Load
 ) -> None:
-    """A type with nothing on the oldest day that lists rows, read after the type that has them; a day before both is."""
+    """A type with nothing on the oldest day that lists rows, read after the type that has them."""
     day = DAY.subtract(days=9)
     gateway.insert_message(day.add(hours=5), send_status=5, send_result=1, sms_type=2)
     load(duckdb_only, day.subtract(days=1), day.add(days=1), sms_types=[2])

@@ -120,6 +120,7 @@ ERRORS = {
         "--campaign dành cho tin chăm sóc khách hàng: tin quảng cáo không có."
     ),
     "The text on standard input is not UTF-8.": "Nội dung ở đầu vào chuẩn không phải UTF-8.",
+    "Give a result code, such as 124.": "Hãy cho một mã kết quả, ví dụ 124.",
     "{code} is not a documented code. Known: {codes}.": "Bảng mã của eSMS không có {code}. Các mã: {codes}.",
     # --- a campaign and its source ---
     "Give SOURCE, or --from-undelivered RUN_KEY.": "Hãy cho biết SOURCE, hoặc --from-undelivered RUN_KEY.",

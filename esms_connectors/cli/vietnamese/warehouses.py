@@ -158,7 +158,37 @@ WAREHOUSES = {
     ),
     "{name} is not a snapshot table. Known: {names}.": "{name} không phải bảng chụp nào. Các bảng: {names}.",
     "There is no table to write. Known: {names}.": "Không có bảng nào để ghi. Các bảng: {names}.",
-    # --- statement, reports, people ---
+    # --- coverage and statement ---
+    "missing: type {n}, {start} to {end} in Vietnam": "thiếu: loại {n}, {start} đến {end} giờ Việt Nam",
+    "not loaded: type {n}, {start} to {end} in Vietnam": "chưa tải: loại {n}, {start} đến {end} giờ Việt Nam",
+    "differs: type {n}, {start} to {end} in Vietnam: {n2} rows loaded, {n3} listed today": (
+        "có khác biệt: loại {n}, {start} đến {end} giờ Việt Nam: đã tải {n2} dòng, hôm nay eSMS có {n3}"
+    ),
+    "differs: type {n}, {start} to {end} in Vietnam: {n2} rows, some of them changed": (
+        "có khác biệt: loại {n}, {start} đến {end} giờ Việt Nam: {n2} dòng, vài dòng đã thay đổi"
+    ),
+    "fewer: type {n}, {start} to {end} in Vietnam: {n2} rows held, {n3} listed at the last reading; the others are "
+    "kept": (
+        "ít hơn: loại {n}, {start} đến {end} giờ Việt Nam: kho có {n2} dòng, lần đọc cuối eSMS có {n3}; các dòng kia "
+        "vẫn được giữ"
+    ),
+    "not available: type {n}, {n2} windows older than any with rows; the gateway may no longer have them": (
+        "không còn để đọc: loại {n}, {n2} khoảng thời gian cũ hơn mọi khoảng có dòng; có thể eSMS không còn lưu"
+    ),
+    "stored twice: type {n}, {n2} windows with exactly the rows of another type": (
+        "lưu hai lần: loại {n}, {n2} khoảng thời gian có đúng các dòng của loại khác"
+    ),
+    "stored twice: type {n}, {n2} windows with exactly the rows of another type; the gateway seems to ignore the "
+    "type": (
+        "lưu hai lần: loại {n}, {n2} khoảng thời gian có đúng các dòng của loại khác; có vẻ eSMS không xét loại tin"
+    ),
+    "removed: type {n}, {n2} windows of which no row is stored any more": (
+        "đã bị xóa: loại {n}, {n2} khoảng thời gian không còn dòng nào trong kho"
+    ),
+    "removed: type {n}, {n2} windows of which no row is stored any more; load them again by their dates": (
+        "đã bị xóa: loại {n}, {n2} khoảng thời gian không còn dòng nào trong kho; hãy tải lại theo ngày"
+    ),
+    # --- reports, people ---
     "The statement of {month}: {what}.": "Đối soát tháng {month}: {what}.",
     "{name}, line {n}, {column}: {value} is not a message type, each once.": (
         "{name}, dòng {n}, {column}: {value} không phải loại tin, hoặc loại này đã có ở trên."
