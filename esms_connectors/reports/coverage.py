@@ -18,7 +18,7 @@ class Coverage:
     """
     Attributes:
         windows: planned windows that overlap the period; of the pulls of a day in progress only the last.
-        pending: those of them that were never loaded.
+        pending: those of them that were not read since they were last requested, as after a reading that failed.
         unclosed: those that have ended by now, but were read before their end.
         unavailable: those that list nothing and were read so late that the gateway may no longer have their messages.
         gaps: message type -> how much of the period no window was ever planned for, for types that are loaded at all.
@@ -118,7 +118,7 @@ def coverage_of(loads: Iterable[WindowLoad], period: Period, now: datetime) -> C
     )
     return Coverage(
         windows=len(counting),
-        pending=len(counting) - len(read),
+        pending=sum(load.is_owed for load in counting),
         unclosed=len(unclosed),
         unavailable=len(unavailable(read, loads)),
         gaps=gaps,

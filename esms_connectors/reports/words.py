@@ -256,8 +256,8 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "code.unknown": ("An undocumented code", "Mã không có trong bảng mã của hệ thống"),
         # --- notes on the report ---
         "note.pending": (
-            "Windows of this period not loaded yet: {pending} of {windows}, so messages are missing. Load: esms pull.",
-            "Còn {pending} trên {windows} cửa sổ dữ liệu của kỳ này chưa tải: số liệu còn thiếu. Hãy chạy esms pull.",
+            "Windows not loaded yet in this period: {pending} of {windows}. Messages may be missing. Load: esms pull.",
+            "Còn {pending} trên {windows} cửa sổ dữ liệu của kỳ này chưa tải: có thể thiếu tin. Hãy chạy esms pull.",
         ),
         "note.gaps": (
             "Never loaded: {hours} h of this period for {types}, so messages may be missing. Load: esms pull.",

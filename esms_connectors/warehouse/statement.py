@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import pendulum
+from pendulum import DateTime
 
 from esms_connectors.databases.extras import need
 from esms_connectors.gateway import machine_clock
@@ -121,7 +122,14 @@ class MonthStatement:
 
 
 def make_statement(warehouse: Warehouse, month: str, invoice: Sequence[InvoiceLine] | None = None) -> MonthStatement:
-    """`month_statement` with its gaps; arguments and errors are the same."""
+    """
+    `month_statement` with its gaps; arguments and errors are the same.
+
+    Raises:
+        InvalidRequestError: also for a month that has not begun: it lacks nothing, and an invoice of it is a slip.
+    """
+    if _start_of(month) > machine_clock.now():
+        raise InvalidRequestError(f"The month {month} has not begun yet.", field="month")
     lines = month_statement(warehouse, month, invoice)
     return MonthStatement(month, lines, months_gaps(warehouse, month), warehouse.name, months_doubts(warehouse, month))
 
@@ -158,9 +166,13 @@ def month_statement(
     return warehouse.ask(work)
 
 
+def _start_of(month: str) -> DateTime:
+    return pendulum.instance(datetime.combine(read_month(month), time()), tz=VIETNAM)
+
+
 def months_gaps(warehouse: Warehouse, month: str, *, now: Clock = machine_clock.now) -> list[str]:
     """The gaps of a month, one line of text each: windows that are owed, or were never loaded."""
-    first = pendulum.instance(datetime.combine(read_month(month), time()), tz=VIETNAM)
+    first = _start_of(month)
     end = min(first.add(months=1), last_midnight(now()))
     loads = list(warehouse.loads())
     told = []
@@ -180,7 +192,7 @@ def months_gaps(warehouse: Warehouse, month: str, *, now: Clock = machine_clock.
 
 def months_doubts(warehouse: Warehouse, month: str) -> list[str]:
     """See `MonthStatement.doubts`."""
-    first = pendulum.instance(datetime.combine(read_month(month), time()), tz=VIETNAM)
+    first = _start_of(month)
     everything = list(warehouse.loads())
     doubts = doubts_of(without_superseded(everything), rows_held(warehouse), everything)
     found = {

@@ -51,6 +51,18 @@ def test_pending_windows_are_reported(make_place: MakePlace, address: str) -> No
     assert report.notes[0].warning
 
 
+def test_window_whose_last_reading_failed_is_pending(make_place: MakePlace, duckdb_address: str) -> None:
+    """It was requested again because the gateway lists other rows; the older ones are all that the report has."""
+    place = make_place(duckdb_address)
+    place.merge(day_window(), [row(1)], MONDAY.add(days=1))
+    assert place.report(MONDAY, MONDAY.add(days=1)).complete
+    place.warehouse.plan([day_window()], planned_at=MONDAY.add(days=2), privacy=place.privacy.fingerprint)
+    report = place.report(MONDAY, MONDAY.add(days=1))
+    assert not report.complete
+    assert [note.values for note in report.notes if note.name == "pending"] == [{"pending": 1, "windows": 1}]
+    assert report.headline[0].value == 1
+
+
 @pytest.mark.in_turn(every=3)
 def test_missing_days_are_reported_by_type(make_place: MakePlace, address: str) -> None:
     """Of a type that is loaded on other days; types that nobody ever wanted are no gap."""

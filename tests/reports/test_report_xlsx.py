@@ -144,7 +144,7 @@ def test_first_sheet_has_period_warnings_and_headline():
 
     assert cells["Kỳ báo cáo"][0] == "01/10/2026 – 31/10/2026"
     assert cells["Lập lúc"][0] == datetime(2026, 11, 1, 7)
-    assert "Còn 3 trên 744 cửa sổ dữ liệu của kỳ này chưa tải: số liệu còn thiếu. Hãy chạy esms pull." in cells
+    assert "Còn 3 trên 744 cửa sổ dữ liệu của kỳ này chưa tải: có thể thiếu tin. Hãy chạy esms pull." in cells
     assert cells["Số tin"] == (1_047_994, 943_194, pytest.approx(0.1111, abs=1e-4))
     assert cells["Tỷ lệ đến"][2] == "-2,1\u00a0điểm %"
     assert cells["Chi phí"][0] == 366_797_900

@@ -11,8 +11,10 @@ import pytest
 from targets import DELIVERED, FAILED, NEXT_WINDOW, PLANNED, SENT, WINDOW, Target, merge, row
 
 from esms_connectors import ConfigurationError, InvalidRequestError
+from esms_connectors.gateway import machine_clock
 from esms_connectors.warehouse import open_warehouse
-from esms_connectors.warehouse.statement import InvoiceLine, month_statement, months_gaps, read_invoice
+from esms_connectors.warehouse.marts import INVOICES
+from esms_connectors.warehouse.statement import InvoiceLine, make_statement, month_statement, months_gaps, read_invoice
 
 MONTH = "2026-11"
 
@@ -99,6 +101,21 @@ def test_invoice_is_read_with_type_names_and_byte_order_mark(tmp_path: Path) -> 
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InvalidRequestError, match="not CSV in UTF-8"):
         read_invoice(path)
+
+
+def test_invoice_of_a_month_that_has_not_begun_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not stored, and no statement says that all is well. The month begins seven hours earlier in Vietnam."""
+    end = pendulum.datetime(2026, 11, 30, 16, 59, tz="UTC")
+    invoice = [InvoiceLine(25, 1, Decimal(300))]
+    with open_warehouse(f"duckdb:///{tmp_path / 'esms.duckdb'}") as warehouse:
+        warehouse.prepare()
+        monkeypatch.setattr(machine_clock, "source", lambda: end)
+        with pytest.raises(InvalidRequestError, match="2026-12 has not begun yet"):
+            make_statement(warehouse, "2026-12", invoice)
+        assert warehouse.rows_of(INVOICES) == []
+        monkeypatch.setattr(machine_clock, "source", lambda: end.add(minutes=1))
+        [line] = make_statement(warehouse, "2026-12", invoice).lines
+        assert line["invoiced_messages"] == 1
 
 
 def test_malformed_month_or_file_warehouse_is_rejected(sql_target: Target, tmp_path: Path) -> None:

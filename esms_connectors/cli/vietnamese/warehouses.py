@@ -189,6 +189,7 @@ WAREHOUSES = {
         "đã bị xóa: loại {n}, {n2} khoảng thời gian không còn dòng nào trong kho; hãy tải lại theo ngày"
     ),
     # --- reports, people ---
+    "The month {month} has not begun yet.": "Tháng {month} chưa bắt đầu.",
     "The statement of {month}: {what}.": "Đối soát tháng {month}: {what}.",
     "{name}, line {n}, {column}: {value} is not a message type, each once.": (
         "{name}, dòng {n}, {column}: {value} không phải loại tin, hoặc loại này đã có ở trên."
