@@ -26,7 +26,8 @@ PROMISED = {
     "": "import esms_connectors, esms_connectors.sending; esms_connectors.EsmsClient",
     "ledger": "from esms_connectors.ledger import Ledger; Ledger.open('l.sqlite').close()",
     "ledger-postgres": "from esms_connectors.ledger.engines import engine_for; engine_for('postgresql://db/ledger')",
-    "duckdb": "from esms_connectors.warehouse import open_warehouse as o; o('duckdb:///w.duckdb').prepare()",
+    "duckdb": "from esms_connectors.warehouse import open_warehouse as o; o('duckdb:///w.duckdb').prepare(); "
+    "import esms_connectors.reports.finding, esms_connectors.reports.person, esms_connectors.reports.writing",
     "postgres": _OPEN.format("postgresql://db/warehouse"),
     "mysql": _OPEN.format("mysql://etl@db/warehouse"),
     "files": "from esms_connectors.warehouse import open_warehouse as o; o('rows?format=parquet').prepare()",
@@ -56,7 +57,7 @@ MISSING = {  # in an environment of [cli]
 MISSING_AT_ALL = {  # in a bare one
     "esms check": "cli",
     "python -c 'from esms_connectors.ledger import Ledger; Ledger.open(\"l.sqlite\")'": "ledger",
-    "python -c 'import esms_connectors.reports'": "reports",
+    "python -c 'from esms_connectors.reports import render_report; render_report(None, \".md\")'": "reports",
     "python -c 'from esms_connectors.emulator import Emulator; Emulator()'": "emulator",
     "python -c 'import esms_connectors.airflow.operators'": "airflow",
     "python -c 'import esms_connectors.prefect'": "prefect",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from esms_connectors.delivery.polling import TooFewDeliveredError
 from esms_connectors.gateway.endpoints import ENDPOINTS, Effect
 from esms_connectors.gateway.errors import (
     ConfigurationError,
@@ -36,7 +37,7 @@ def exit_code_of(error: EsmsError) -> int:
             return 5
         case NotSentError() | RateLimitedError():
             return 4
-        case GatewayError():
+        case GatewayError() | TooFewDeliveredError():
             return 3
     return 4 if error.retryable else 1
 

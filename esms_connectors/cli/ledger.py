@@ -129,7 +129,9 @@ def _listing(name: str, states: tuple[SendState, ...], about: str) -> click.Comm
             if as_csv:
                 print_separated(_LISTED, ([row[name] for name in _LISTED] for row in masked), csv=True)
                 return
+            listed = False
             for row in until_closed(masked):
+                listed = True
                 if as_json:
                     print_json(row)
                 else:
@@ -137,6 +139,8 @@ def _listing(name: str, states: tuple[SendState, ...], about: str) -> click.Comm
                         f"line {row['line']}  {row['phone']}  {row['state']}  {row['code'] or '-'}  "
                         f"{row['reason'] or ''}"
                     )
+            if not listed:
+                say("0 rows", err=True)
 
     return listing
 
@@ -165,11 +169,14 @@ def ledger_export(run_key: str, path: str | None, ledger_url: str | None) -> Non
             _write_rows(until_closed(ledger.rows(run_key)), sys.stdout)
             return
         with OutputFile(path, "output").opened() as file:
-            _write_rows(ledger.rows(run_key), file)
+            written = _write_rows(ledger.rows(run_key), file)
+    say(counted(written, "row"))
 
 
-def _write_rows(rows: Iterable[dict[str, Any]], file: IO[str]) -> None:
+def _write_rows(rows: Iterable[dict[str, Any]], file: IO[str]) -> int:
+    """Write a header and the rows, and return their number."""
     writer: csv.DictWriter[str] | None = None
+    written = 0
     for row in rows:
         for name in ("first_attempt_ms", "updated_ms"):
             row[name.replace("_ms", "_at")] = pendulum.from_timestamp(row.pop(name) / 1000).isoformat()
@@ -178,6 +185,8 @@ def _write_rows(rows: Iterable[dict[str, Any]], file: IO[str]) -> None:
             writer = csv.DictWriter(file, list(row), lineterminator="\n")
             writer.writeheader()
         writer.writerow(row)
+        written += 1
+    return written
 
 
 @click.command("reconcile")

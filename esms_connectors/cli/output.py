@@ -38,7 +38,7 @@ Exit codes, for scripts:
   0  done
   1  something on this machine failed
   2  wrong usage, keys or input, or a plan that is not good; nothing was sent
-  3  the gateway refused (see `esms explain CODE`), or a row did, after others were sent
+  3  the gateway refused (see `esms explain CODE`), all or some rows; or too few messages can still arrive
   4  not sent, not read or not loaded (no connection, no answer, row counts that do not match); repeat later
   5  outcome unknown: it may have been sent; repeat with the same --request-id only
   6  done (sent, loaded, …), but the output could not be written: a full disk, a closed pipe
@@ -49,7 +49,7 @@ _OUTPUT_LOST = 6
 NOT_GOOD = 2
 _EXACT = 1e15  # below this, floats represent integers exactly
 # `encoding=windows-1258` or `at_least` in messages of the core; each is an option of all commands that send.
-_ARGUMENT = re.compile(r"(?<![\w-])(encoding|conflicts|at_least)(=)|(?<![\w-])(at_least)\b")
+_ARGUMENT = re.compile(r"(?<![\w-])(encoding|conflicts|at_least)(=)|(?<![\w-])(at_least|phone_column|price_vnd)\b")
 _TSV = {ord("\\"): "\\\\", ord("\t"): "\\t", ord("\n"): "\\n", ord("\r"): "\\r"}
 
 
@@ -134,10 +134,16 @@ class EsmsGroup(click.Group):
 
 
 def _show_usage(error: click.ClickException) -> None:
-    """Redacted: the message quotes the arguments, which may contain a phone, and may end up in a cron log."""
+    """
+    Redacted: the message quotes the arguments, which may contain a phone, and may end up in a cron log. The help of a
+    group without a command quotes none, and its examples are copied.
+    """
     shown = io.StringIO()
     error.show(shown)
-    say(redact(shown.getvalue().rstrip("\n")), err=True)
+    text = shown.getvalue().rstrip("\n")
+    # click has this class since 8.2; before, it shows the help of such a group by itself.
+    is_help = isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ()))
+    say(text if is_help else redact(text), err=True)
 
 
 def _unexpected(error: Exception) -> EsmsError:
@@ -183,7 +189,12 @@ def _fail(error: EsmsError) -> NoReturn:
 
 def as_options(text: str) -> str:
     """A message of the core with its Python argument names replaced by command-line options."""
-    return _ARGUMENT.sub(lambda match: f"--{(match[1] or match[3]).replace('_', '-')}{' ' if match[2] else ''}", text)
+
+    def option(match: re.Match[str]) -> str:
+        name = (match[1] or match[3]).removesuffix("_vnd").replace("_", "-")
+        return f"--{name}{' ' if match[2] else ''}"
+
+    return _ARGUMENT.sub(option, text)
 
 
 def print_json(value: object) -> None:

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from esms_connectors.cli.guard_options import ledger_there
+from esms_connectors.cli.language import tr
 from esms_connectors.cli.output import csv_option, json_option, print_json, print_separated, print_table
 from esms_connectors.cli.pulling import need_columns, phone_privacy, phones_option
 from esms_connectors.cli.settings import ledger_option, open_ledger
@@ -60,6 +61,17 @@ def _warehouses(addresses: tuple[str, ...]) -> Iterator[list[Any]]:
         from esms_connectors.warehouse import open_warehouse
 
         yield [opened.enter_context(open_warehouse(address)) for address in addresses]
+
+
+def _confirm(question: str) -> None:
+    try:
+        confirmed = click.confirm(tr(question), err=True)
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise  # Ctrl-C
+        confirmed = False
+    if not confirmed:
+        raise InvalidRequestError("Not confirmed: nothing was removed. With --yes it is not asked.", field="yes")
 
 
 @click.command("person")
@@ -212,8 +224,8 @@ def erase(
       esms erase --phone 0901888484 --into duckdb:///esms.duckdb
     """
     name = person_name(_typed(phone), zalo_user_id)
-    if not yes and not click.confirm(f"Remove {mask_phone(name)} for good?", err=True):
-        raise click.Abort
+    if not yes:
+        _confirm(f"Remove {mask_phone(name)} for good?")
     who = {"phone": None, "zalo_user_id": name} if zalo_user_id is not None else {"phone": name, "zalo_user_id": None}
     removed: dict[str, dict[str, int]] = {}
     note = _noting(removed, as_json=as_json)
@@ -298,8 +310,8 @@ def forget(
                     "removed anywhere: delete its old data with its own tools, and leave it out here.",
                     field="into",
                 )
-    if not yes and not click.confirm(f"Remove all people from data older than {before:%Y-%m-%d}?", err=True):
-        raise click.Abort
+    if not yes:
+        _confirm(f"Remove all people from data older than {before:%Y-%m-%d}?")
     removed: dict[str, dict[str, int]] = {}
     note = _noting(removed, as_json=as_json)
     with open_ledger(ledger_url) as ledger:

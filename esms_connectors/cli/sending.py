@@ -465,7 +465,7 @@ def _print_plan(console: Console, plan: Plan) -> None:
         forced = " ".join(sorted(plan.forced_by, key=lambda one: -plan.forced_by[one])[:20])
         _add_row(table, "as Unicode", f"{plan.unicode_messages:,}", escape(f"for {forced}; --plain sends without"))
     price = "unknown" if plan.price_vnd is None else vnd(plan.price_vnd)
-    _add_row(table, "price of one", price, plan.price_from)
+    _add_row(table, "price of one", price, as_options(plan.price_from))
     _add_row(table, "cost", "unknown" if plan.cost_vnd is None else vnd(plan.cost_vnd), "estimate")
     _add_row(table, "balance", "" if plan.balance_vnd is None else vnd(plan.balance_vnd), "")
     _add_row(table, "left", "unknown" if plan.left_vnd is None else vnd(plan.left_vnd), "")
@@ -476,7 +476,7 @@ def _print_plan(console: Console, plan: Plan) -> None:
         head = f"{preview.what}, line {preview.line}, {counted(preview.segments, 'segment')}: "
         console.print(head + preview.text, highlight=False, markup=False, soft_wrap=True)
     for problem in plan.problems:
-        console.print(f"[yellow]![/] {escape(tr(problem))}", highlight=False)
+        console.print(f"[yellow]![/] {escape(as_options(tr(problem)))}", highlight=False)
     if not plan.good:
         console.print(f"[red]{tr('This plan is not good.')}[/]", highlight=False)
     console.print("Nothing was sent." + (" The account is a sandbox." if plan.sandbox else ""), highlight=False)

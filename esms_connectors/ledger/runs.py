@@ -115,7 +115,9 @@ class LedgerRuns(LedgerStorage):
         with self._reading() as connection:
             known = self._about(connection, run_key)
         if known is None:
-            raise InvalidRequestError(f"The ledger knows no run {run_key!r}.", field="run_key")
+            raise InvalidRequestError(
+                f"The ledger knows no run {run_key!r}; `esms ledger runs` lists those that it has.", field="run_key"
+            )
         return known
 
     def runs(self) -> list[tuple[str, DateTime]]:

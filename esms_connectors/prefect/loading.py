@@ -79,14 +79,18 @@ def _is_in_warehouse(parameters: Mapping[str, Any], start: datetime, end: dateti
 
 def _name(parameters: dict[str, Any]) -> str:
     """The span in Vietnam time; words are kept, and resolved in the log and the result."""
-    start, end = (
-        f"{pendulum.instance(one).in_timezone(VIETNAM):%Y-%m-%d %H:%M}"
-        if isinstance(one, datetime) and one.tzinfo
-        else str(one)
-        for one in (parameters["start"], parameters["end"])
-    )
+    start, end = (_in_vietnam(parameters[name]) for name in ("start", "end"))
     types = ", ".join(map(str, parameters["sms_types"]))
     return f"load-sent-messages {types}: {start} to {end} in Vietnam"
+
+
+def _in_vietnam(moment: datetime | str) -> str:
+    if isinstance(moment, str):
+        try:  # such as the `sent_until` of a result
+            moment = datetime.fromisoformat(moment)
+        except ValueError:
+            return str(moment)
+    return f"{pendulum.instance(moment).in_timezone(VIETNAM):%Y-%m-%d %H:%M}" if moment.tzinfo else str(moment)
 
 
 _OPTIONS: dict[str, Any] = {

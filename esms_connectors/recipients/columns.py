@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -148,12 +149,23 @@ class Columns:
             )
         else:
             listed = ", ".join(shown(name) for name in names[:_SHOWN] if name)
-            there = f"It has: {listed or 'none'}{' and more' if len(names) > _SHOWN else ''}."
+            there = (
+                f"It has: {listed or 'none'}{' and more' if len(names) > _SHOWN else ''}.{self._advice(missing, names)}"
+            )
         what = ", ".join(column + _nearest(column, names) for column in missing)
         raise InvalidRequestError(
             f"{source} has no column {what}. {there}",
             field=missing[0],
         )
+
+    def _advice(self, missing: Sequence[str], names: Sequence[str]) -> str:
+        """How to name the columns that the source has."""
+        if len(names) == 1 and re.search("[,;|\t]", names[0]):
+            return " That is one column: is the delimiter right?"
+        advice = " Set phone_column to the column with the phones." if self.phone in missing else ""
+        if any(column in missing for column in self.param_columns):
+            advice += " A param is taken from a column of another name by name=column."
+        return advice
 
 
 def repeated(names: Iterable[str]) -> str | None:

@@ -140,6 +140,8 @@ def _opened(source: Source, columns: Sequence[str] | None, layout: Layout) -> Ab
             layout = replace(layout, delimiter="\t")
         return _open_csv(path, name, columns, layout)
     if suffix not in (*_PARQUET, *_LINES):
+        if "://" not in path and os.path.isdir(path):
+            raise source_error(name, "is a folder; give a file")
         known = " ".join((*_TEXT, *_LINES, *_PARQUET, *workbooks.SUFFIXES))
         raise source_error(name, f"is of an unknown kind; known are {known}")
     _check_layout(name, layout, "sheet", "header_row", "delimiter")

@@ -7,15 +7,17 @@ import os
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from esms_connectors.databases.file_systems import is_local, open_file_system, shown_address
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
-from esms_connectors.reports.language import Language, get_language
 from esms_connectors.reports.model import Report
 from esms_connectors.warehouse.errors import refusals
 
-_Render = Callable[[Report, Language], bytes | dict[str, bytes]]
+if TYPE_CHECKING:
+    from esms_connectors.reports.language import Language
+
+_Render = Callable[[Report, "Language"], bytes | dict[str, bytes]]
 
 
 def write_report(
@@ -64,6 +66,8 @@ def render_report(report: Report, suffix: str, *, language: str = "en") -> dict[
     Args:
         suffix: as in `write_report`, with the dot.
     """
+    from esms_connectors.reports.language import get_language
+
     made = _renderer(suffix)(report, get_language(language))
     return made if isinstance(made, dict) else {"": made}
 

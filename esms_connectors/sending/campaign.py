@@ -244,7 +244,7 @@ class Campaign:
         found, advice = problems(self.guard, self.channel, self.ledger, plan)
         return replace(
             plan,
-            problems=(*found, *plan.problems, *advice, *forecast.words()),
+            problems=(*found, *plan.problems, *advice, *forecast.words(), *self._out_of_reach(plan)),
             good=plan.good and not found,
             send_at_text=self.send_at_text,
         )
@@ -268,12 +268,17 @@ class Campaign:
             raise InvalidRequestError(_conflict_words(self.run_key, report), field="conflicts")
         if plan.recipients == 0 and not report.conflicts:
             raise InvalidRequestError(f"No row of the source can be sent to: {_why_rejected(report)}.", field="source")
-        if not is_enough(plan.recipients, plan.rows, self.at_least):
+        for reason in self._out_of_reach(plan):
             raise InvalidRequestError(
-                f"{report.rejected} of {counted(plan.rows, 'row')} cannot be sent ({_why_rejected(report)}), more than "
-                f"at_least={self.at_least:g} allows. This call sent nothing: correct the rows, or lower at_least.",
-                field="at_least",
+                f"{reason}. This call sent nothing: correct the rows, or lower at_least.", field="at_least"
             )
+
+    def _out_of_reach(self, plan: Plan) -> list[str]:
+        """Why rows that cannot be sent keep the others from being sent; empty if they do not."""
+        if is_enough(plan.recipients, plan.rows, self.at_least):
+            return []
+        rejected = f"{plan.report.rejected} of {counted(plan.rows, 'row')} cannot be sent"
+        return [f"{rejected} ({_why_rejected(plan.report)}), more than at_least={self.at_least:g} allows"]
 
     def send(
         self,

@@ -280,7 +280,11 @@ class _Tally:
     def previews(self) -> tuple[Preview, ...]:
         """The previews, each message once."""
         found = (self._first, self._longest, self._dearest)
-        return tuple({one.line: one for one in reversed(found) if one is not None}.values())[::-1]
+        by_line: dict[int, Preview] = {}
+        for one in found:
+            if one is not None:
+                by_line.setdefault(one.line, one)
+        return tuple(by_line.values())
 
 
 def plan_bulk(
@@ -360,7 +364,7 @@ def price_of(
         if price_vnd is not None:
             return price_vnd, "the gateway's estimate"
     if channel.priced_as is None:
-        return None, f"unknown: give a price{why_none}"
+        return None, f"unknown: give price_vnd{why_none}"
     now = machine_clock.now()
     page = channel.client.get_sms_sent_data_page(
         now.subtract(days=_PRICES_OF_DAYS), now, channel.priced_as, page_size=50
@@ -371,7 +375,7 @@ def price_of(
         if message.sent_at is not None and message.price_vnd
     ]
     if not prices:
-        return None, f"unknown: give a price{why_none}"
+        return None, f"unknown: give price_vnd{why_none}"
     return max(prices)[1], f"the last message of this kind{why_none}"
 
 

@@ -83,3 +83,10 @@ def test_vietnamese_help_does_not_persist_after_switching_to_english() -> None:
     finally:
         language.choose_language("en")
     assert (esms.get_command(context, "balance") or click.Command("x")).get_short_help_str().startswith("The money")
+
+
+def test_help_of_a_group_without_a_command_keeps_its_examples(run: Run) -> None:
+    """What it quotes are no arguments of the user: nothing in it is masked, because examples are copied."""
+    told = run()
+    assert told.returncode == 2
+    assert "--to 0901888484" in told.stderr

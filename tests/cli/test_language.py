@@ -98,7 +98,8 @@ def test_every_formatted_message_finds_its_own_translation() -> None:
 
 def test_user_values_are_not_translated() -> None:
     choose_language("vi")
-    assert tr("The ledger knows no run 'rejected'.") == "Sổ gửi tin không có chiến dịch 'rejected'."
+    told = tr("The ledger knows no run 'rejected'; `esms ledger runs` lists those that it has.")
+    assert told.startswith("Sổ gửi tin không có chiến dịch 'rejected'; ")
     assert tr("There is no example 'balance'. `esms examples` lists them.").startswith("Không có ví dụ 'balance'.")
     assert "run_key" not in WORDS_IN_WORDS
     assert tr("A sentence that nobody has translated.") == "A sentence that nobody has translated."
@@ -162,7 +163,10 @@ def test_plan_send_and_errors_are_shown_in_vietnamese(run: Run, tmp_path: Path) 
         (["--language", "vi", "nope"], "Lỗi: Không có lệnh 'nope'"),
         (["--language", "vi", "send-sms"], "Lỗi: Thiếu tùy chọn '--to'."),
         (["--language", "vi", "wait", "x", "--final", "2"], "Lỗi: Giá trị sai cho '--final': 2.0 nằm ngoài khoảng"),
-        (["ledger", "show", "x", "--language", "vi"], "esms: Dữ liệu đầu vào sai: Sổ gửi tin không có chiến dịch 'x'."),
+        (
+            ["ledger", "show", "x", "--language", "vi"],
+            "esms: Dữ liệu đầu vào sai: Sổ gửi tin không có chiến dịch 'x'; `esms ledger runs` liệt kê",
+        ),
         (["explain", "7", "--language", "vi"], "Bảng mã của eSMS không có 7."),
         (["explain", "", "--language", "vi"], "Hãy cho một mã kết quả, ví dụ 124."),
     ],

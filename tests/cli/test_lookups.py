@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from running import NOON, Run
 
+from esms_connectors.cli.exit_codes import exit_code_of
+from esms_connectors.delivery.polling import TooFewDeliveredError
 from esms_connectors.emulator import (
     DEMO_BRANDNAME,
     DEMO_OA_ID,
@@ -166,3 +168,7 @@ class TestRuns:
         assert (waited["expected"], waited["delivered"], waited["final"]) == (1, 1, 1)
         assert told(run, "status", "march") == waited
         assert run("status", "no-such-run").returncode == 2
+
+    def test_wait_that_can_no_longer_succeed_exits_as_after_a_refusal(self) -> None:
+        """1 would mean that something on this machine failed, and 4 that waiting longer may help."""
+        assert exit_code_of(TooFewDeliveredError("At most 57 of 60 messages can still arrive.", counts=None)) == 3

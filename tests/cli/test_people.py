@@ -73,8 +73,16 @@ def test_invalid_person_and_forget_arguments_give_one_line_error(run: Run, into:
     assert_one_clear_line(run("forget", "--older-than", "7d", "--yes"), 2, "30d at least")
     assert_one_clear_line(run("forget", "--older-than", "a year", "--yes"), 2, "400d")
     assert_one_clear_line(run("forget", "--older-than", "400d", "--rejects", "nowhere", "--yes"), 2, "no folder")
-    asked = run("forget", "--older-than", "400d", stdin="n\n")
-    assert asked.returncode == 130
+
+
+@pytest.mark.parametrize("answer", ["n\n", ""], ids=["no", "nobody there"])
+def test_without_confirmation_nothing_is_removed_and_yes_is_named(run: Run, into: str, answer: str) -> None:
+    """As in a cron job, where nobody answers: it was not interrupted, and running it again does not resume it."""
+    asked = run("forget", "--older-than", "400d", "--into", into, stdin=answer)
+    assert asked.returncode == 2
+    assert "Not confirmed: nothing was removed. With --yes it is not asked." in asked.stderr
+    assert run("erase", "--phone", SOMEBODY, "--into", into, stdin=answer).returncode == 2
+    assert json.loads(run("person", SOMEBODY, "--json").stdout)["places"]
 
 
 @pytest.mark.in_turn

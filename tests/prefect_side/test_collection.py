@@ -104,6 +104,8 @@ def test_load_task_run_name_uses_vietnam_time() -> None:
     parameters = {"start": start, "end": start.add(days=1), "sms_types": (2, 25)}
     assert named(parameters) == "load-sent-messages 2, 25: 2024-05-15 00:00 to 2024-05-16 00:00 in Vietnam"
     assert named({**parameters, "end": "today"}).endswith(": 2024-05-15 00:00 to today in Vietnam")
+    until = "2024-05-15T23:30:00.25+00:00"  # the `sent_until` of a result
+    assert named({**parameters, "end": until}).endswith(" to 2024-05-16 06:30 in Vietnam")
 
 
 @pytest.mark.parametrize(

@@ -212,8 +212,23 @@ def test_missing_column_error_suggests_the_nearest_name(tmp_path: Path) -> None:
 
     assert message == (
         "khách.csv has no column phone (did you mean Phone?), ho ten (did you mean Họ tên?). "
-        "It has: Phone, Họ tên, code."
+        "It has: Phone, Họ tên, code. Set phone_column to the column with the phones. "
+        "A param is taken from a column of another name by name=column."
     )
+
+
+def test_missing_column_error_says_how_to_name_own_columns_or_the_delimiter(tmp_path: Path) -> None:
+    """What does not concern the columns that are missing is not advised."""
+    path = written(tmp_path, "Số điện thoại;Họ tên\n")
+
+    assert refusal(path, Columns(params=("Họ tên",))).endswith("Set phone_column to the column with the phones.")
+    assert refusal(path, Columns("Số điện thoại", ("name",))).endswith("of another name by name=column.")
+    with pytest.raises(InvalidRequestError, match=r"That is one column: is the delimiter right\?$"):
+        list(read_recipients(path, Columns("Số điện thoại"), delimiter=","))
+
+
+def test_folder_as_source_is_named_as_such(tmp_path: Path) -> None:
+    assert refusal(tmp_path).endswith(" is a folder; give a file.")
 
 
 def test_missing_header_error_does_not_quote_the_first_row(tmp_path: Path) -> None:

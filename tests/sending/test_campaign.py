@@ -106,6 +106,14 @@ def test_unreachable_at_least_share_sends_nothing(campaign: Callable[..., Campai
     assert lenient.send(lenient.plan()).run.accepted == 9
 
 
+def test_plan_says_that_rows_which_cannot_be_sent_prevent_sending(campaign: Callable[..., Campaign]) -> None:
+    """In the words of the error that the send would end with."""
+    problem = campaign([*people(9), {"phone": "1"}], at_least=0.95).plan().problems[-1]
+    assert problem.startswith("1 of 10 rows cannot be sent (1 phone: ")
+    assert problem.endswith("more than at_least=0.95 allows")
+    assert problem not in campaign([*people(9), {"phone": "1"}], at_least=0.9).plan().problems
+
+
 def test_rows_changed_after_the_plan_prevent_sending(
     campaign: Callable[..., Campaign], gateway: Emulator, tmp_path: Path
 ) -> None:

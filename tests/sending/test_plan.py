@@ -141,3 +141,9 @@ def test_plan_reports_the_sandbox(gateway: Emulator, make_client: MakeClient, le
         plan = sms_plan(make_client(server.base_url, sandbox=True), ledger, ["Xin chao"])
     assert plan.as_dict()["sandbox"] is True
     assert any("sandbox" in problem for problem in plan.problems)
+
+
+def test_previews_begin_with_the_first_message(client: EsmsClient, ledger: Ledger) -> None:
+    """Also if it is the one with the most segments."""
+    plan = sms_plan(client, ledger, ["Chào chị", "Chao chi Huong"], Decimal(300))
+    assert [(one.what, one.line) for one in plan.previews] == [("first", 1), ("longest", 2)]

@@ -150,17 +150,24 @@ ERRORS = {
         "Nguồn không có dòng nào để gửi. Nếu ngày không có dòng là bình thường, hãy dùng on_empty=skip."
     ),
     "No row of the source can be sent to: {reason}.": "Không dòng nào của nguồn gửi được: {reason}.",
-    "{n} of {n2} rows cannot be sent ({reason}), more than at_least={n3} allows. This call sent nothing: correct the "
-    "rows, or lower at_least.": (
-        "{n} trên {n2} dòng không gửi được ({reason}), nhiều hơn mức at_least={n3} cho phép. Lần gọi này chưa "
-        "gửi gì: "
-        "hãy sửa các dòng đó, hoặc hạ at_least."
+    "{reason}. This call sent nothing: correct the rows, or lower at_least.": (
+        "{reason}. Lần gọi này chưa gửi gì: hãy sửa các dòng đó, hoặc hạ at_least."
+    ),
+    "{n} of {n2} rows cannot be sent ({reason}), more than at_least={n3} allows": (
+        "{n} trên {n2} dòng không gửi được ({reason}), nhiều hơn mức at_least={n3} cho phép"
     ),
     "This differs from the plan: {changes}. Nothing was sent: create a new plan, and approve it.": (
         "Nội dung khác với kế hoạch: {changes}. Chưa gửi tin nào: hãy xem và duyệt một kế hoạch mới."
     ),
     "{n} rows would be sent to, the plan has {n2}": "sẽ gửi {n} dòng, kế hoạch có {n2}",
-    "The ledger knows no run {run_key}.": "Sổ gửi tin không có chiến dịch {run_key}.",
+    "Remove {name} for good?": "Xóa hẳn {name}?",
+    "Remove all people from data older than {day}?": "Xóa mọi người khỏi dữ liệu cũ hơn {day}?",
+    "Not confirmed: nothing was removed. With --yes it is not asked.": (
+        "Chưa được xác nhận: không xóa gì. Với --yes thì không hỏi."
+    ),
+    "The ledger knows no run {run_key}; `esms ledger runs` lists those that it has.": (
+        "Sổ gửi tin không có chiến dịch {run_key}; `esms ledger runs` liệt kê các chiến dịch đang có."
+    ),
     "There is no ledger in that database: give another address, or leave it out.": (
         "Cơ sở dữ liệu đó không có sổ gửi tin: hãy ghi địa chỉ khác, hoặc bỏ trống."
     ),

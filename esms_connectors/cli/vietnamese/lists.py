@@ -14,6 +14,20 @@ LISTS = {
         "Hãy ghi lý do: gửi tin thứ hai cho cùng một người cần có lý do."
     ),
     "It has: {names}.": "Hiện có: {names}.",
+    "It has: {names}. That is one column: is the delimiter right?": (
+        "Hiện có: {names}. Đó chỉ là một cột: ký tự phân cách có đúng không?"
+    ),
+    "It has: {names}. Set phone_column to the column with the phones.": (
+        "Hiện có: {names}. Hãy đặt phone_column là cột chứa số điện thoại."
+    ),
+    "It has: {names}. A param is taken from a column of another name by name=column.": (
+        "Hiện có: {names}. Tham số lấy từ cột có tên khác thì viết name=column."
+    ),
+    "It has: {names}. Set phone_column to the column with the phones. A param is taken from a column of another name "
+    "by name=column.": (
+        "Hiện có: {names}. Hãy đặt phone_column là cột chứa số điện thoại. Tham số lấy từ cột có tên khác thì viết "
+        "name=column."
+    ),
     "The text has {what}, which is not a column of the source. It has: {names}.": (
         "Nội dung có {what}, không phải cột nào của nguồn. Hiện có: {names}."
     ),

@@ -75,7 +75,7 @@ OUTPUT = {
     "the gateway's estimate": "eSMS ước tính",
     "given": "do bạn nhập",
     "the last message of this kind": "theo tin cùng loại gần nhất",
-    "unknown: give a price": "chưa biết: hãy nhập giá",
+    "unknown: give --price": "chưa biết: hãy nhập --price",
     "unknown": "chưa biết",
     "cost": "chi phí",
     "estimate": "ước tính",

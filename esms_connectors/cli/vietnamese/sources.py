@@ -39,6 +39,7 @@ SOURCES = {
         "{source} không có đối tượng nào có cột trong {n} dòng đầu."
     ),
     "{source} has an address of an unknown kind.": "{source} có địa chỉ thuộc loại không biết.",
+    "{source} is a folder; give a file.": "{source} là thư mục; hãy chỉ đến một tệp.",
     "{source} is of an unknown kind; known are {names}.": "{source} không thuộc loại nào đã biết; các loại: {names}.",
     "{source} is a JSON array, not JSON Lines: one object per line is needed.": (
         "{source} là mảng JSON, không phải JSON Lines: cần mỗi dòng một đối tượng."
