@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from esms_connectors.cli.call import show_answer
-from esms_connectors.cli.output import json_option
+from esms_connectors.cli.output import ListingGroup, json_option
 from esms_connectors.cli.settings import connection_options, open_client
 from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.models import SmsType
@@ -87,7 +87,7 @@ def template(
     show_answer(answer_of(found), as_json=as_json)
 
 
-@click.group("oa", invoke_without_command=True)
+@click.group("oa", cls=ListingGroup, invoke_without_command=True)
 @connection_options
 @json_option
 @click.pass_context

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from esms_connectors.cli.channel_options import CHANNEL_OPTIONS, COLUMN_OPTIONS, columns_from, read_options
+from esms_connectors.cli.output import ListingGroup
 from esms_connectors.cli.sending import campaign_options, run_campaign, send_zns
 from esms_connectors.cli.settings import complete_files
 from esms_connectors.cli.steps import CampaignCommand
@@ -22,7 +23,7 @@ _PLACEHOLDERS = (
 _NOT_LOOKED_UP = "Its messages are listed without a campaign, so rows in doubt cannot be looked up."
 
 
-@click.group("send")
+@click.group("send", cls=ListingGroup)
 def send() -> None:
     """
     Send to each row of a list, once: `esms send CHANNEL SOURCE`.

@@ -9,7 +9,7 @@ from click.shell_completion import CompletionItem
 from rich.markup import escape
 from rich.table import Table
 
-from esms_connectors.cli.output import json_option, print_json, print_table
+from esms_connectors.cli.output import ListingGroup, json_option, print_json, print_table
 from esms_connectors.cli.terminal import echo, say
 from esms_connectors.examples import all_examples, choose, copy_examples
 from esms_connectors.gateway.errors import InvalidRequestError
@@ -19,7 +19,7 @@ def _complete_names(_: click.Context, __: click.Parameter, incomplete: str) -> l
     return [CompletionItem(one.name, help=one.about) for one in all_examples() if one.name.startswith(incomplete)]
 
 
-@click.group("examples", invoke_without_command=True)
+@click.group("examples", cls=ListingGroup, invoke_without_command=True)
 @json_option
 @click.pass_context
 def examples(context: click.Context, as_json: bool) -> None:

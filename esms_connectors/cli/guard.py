@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from esms_connectors.cli.guard_options import user_or
-from esms_connectors.cli.output import json_option, print_json, print_table
+from esms_connectors.cli.output import ListingGroup, json_option, print_json, print_table
 from esms_connectors.cli.pulling import need_columns
 from esms_connectors.cli.settings import complete_files, ledger_option, open_ledger
 from esms_connectors.cli.streams import until_closed
@@ -96,7 +96,7 @@ def resume(run_key: str | None, every: bool, who: str | None, ledger_url: str | 
         say(f"  still stopped: {mark.reason} ({mark.who})")
 
 
-@click.group("suppress")
+@click.group("suppress", cls=ListingGroup)
 def suppress() -> None:
     """
     Phones that get no advertising: people who refused, the Do-Not-Call list.
@@ -261,7 +261,7 @@ def suppress_remove(phones: tuple[str, ...], ledger_url: str | None, as_json: bo
     print_json({"removed": removed}) if as_json else say(f"{removed} removed")
 
 
-@click.group("guard")
+@click.group("guard", cls=ListingGroup)
 def guard() -> None:
     """
     The rules that hold messages back.

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from esms_connectors.cli.language import tr
 from esms_connectors.cli.numbers import Number
-from esms_connectors.cli.output import csv_option, json_option, print_json, print_separated, print_table
+from esms_connectors.cli.output import ListingGroup, csv_option, json_option, print_json, print_separated, print_table
 from esms_connectors.cli.settings import connection_options, ledger_option, open_client, open_ledger
 from esms_connectors.cli.streams import until_closed
 from esms_connectors.cli.terminal import echo, say
@@ -34,7 +34,7 @@ from esms_connectors.sending.result import run_words
 _RUNS = ("run_key", "began", "journey", "step")
 
 
-@click.group("ledger")
+@click.group("ledger", cls=ListingGroup)
 def ledger_commands() -> None:
     """
     What was sent, row by row.

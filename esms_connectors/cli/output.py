@@ -50,10 +50,23 @@ NOT_GOOD = 2
 _EXACT = 1e15  # below this, floats represent integers exactly
 # `encoding=windows-1258` or `at_least` in messages of the core; each is an option of all commands that send.
 _ARGUMENT = re.compile(r"(?<![\w-])(encoding|conflicts|at_least)(=)|(?<![\w-])(at_least|phone_column|price_vnd)\b")
+_FIRST_CLAUSE = re.compile(r"[:;] (?![^()]*\))|[.]$")
 _TSV = {ord("\\"): "\\\\", ord("\t"): "\\t", ord("\n"): "\\n", ord("\r"): "\\r"}
 
 
-class EsmsGroup(click.Group):
+class ListingGroup(click.Group):
+    """Lists its commands with the first clause of each."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """On as many lines as they need: click would cut most of them off in the middle."""
+        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, _FIRST_CLAUSE.split(one.get_short_help_str(1000), maxsplit=1)[0]) for name, one in found if one]
+            )
+
+
+class EsmsGroup(ListingGroup):
     """Turns errors into one line (or one JSON object) and an exit code."""
 
     def main(self, *arguments: Any, **settings: Any) -> Any:
@@ -100,7 +113,7 @@ class EsmsGroup(click.Group):
         return None if found is None else in_language(found)
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        click.Group.format_help(in_language(self), ctx, formatter)
+        ListingGroup.format_help(in_language(self), ctx, formatter)
 
     def find_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """As it was written, in English."""

@@ -43,6 +43,8 @@ INTO: dict[str, Any] = {
     "help": "duckdb:///file.duckdb, postgresql://…, mysql://…, a folder, s3://bucket/prefix?format=parquet, dlt://…",
 }
 into_option = click.option("--into", "address", required=True, **INTO)
+# For what needs a database that can be queried.
+QUERIED: dict[str, Any] = {**INTO, "help": "The warehouse: duckdb:///file.duckdb or postgresql://…"}
 types_option = click.option(
     "--types", metavar="LIST", help="Message types such as 2,25 or zns,customer_care; default: all."
 )
@@ -250,7 +252,12 @@ class _Bar:
 
 @click.command("sql")
 @click.argument("query")
-@into_option
+@click.option(
+    "--into",
+    "address",
+    required=True,
+    **{**INTO, "help": "duckdb:///file.duckdb, postgresql://…, a folder or s3://bucket/prefix?format=parquet"},
+)
 @click.option(
     "--limit", type=click.IntRange(1, 10**9), default=1000, show_default=True, help="Maximum number of rows shown."
 )

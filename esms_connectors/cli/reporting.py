@@ -10,6 +10,7 @@ import click
 
 from esms_connectors.cli.console import Console
 from esms_connectors.cli.output import json_option, print_json
+from esms_connectors.cli.pulling import QUERIED
 from esms_connectors.cli.settings import need, open_ledger
 from esms_connectors.cli.terminal import echo
 from esms_connectors.databases.extras import extra_of
@@ -29,14 +30,7 @@ from esms_connectors.gateway.times import read_time
 @click.option(
     "--to", "end_text", metavar="TIME", help="Sent before, likewise; a day is its midnight. Default: a day later."
 )
-@click.option(
-    "--into",
-    "address",
-    envvar="ESMS_WAREHOUSE",
-    required=True,
-    metavar="URL",
-    help="The warehouse: duckdb:///file.duckdb or postgresql://…",
-)
+@click.option("--into", "address", required=True, **QUERIED)
 @click.option(
     "--ledger",
     "ledger_url",

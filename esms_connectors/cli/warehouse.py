@@ -11,7 +11,7 @@ from rich.table import Table
 from esms_connectors.cli.numbers import DAYS
 from esms_connectors.cli.output import csv_option, json_option, print_json, print_separated, print_table
 from esms_connectors.cli.pulling import (
-    INTO,
+    QUERIED,
     into_option,
     need_columns,
     phone_privacy,
@@ -34,7 +34,7 @@ _MOST_SHOWN = 20
 
 
 @click.command("marts")
-@click.option("--into", "address", **INTO)
+@click.option("--into", "address", **QUERIED)
 @click.option("--copy-dbt", metavar="FOLDER", help="Instead, copy the same models as a dbt package into a new folder.")
 @json_option
 def marts(address: str | None, copy_dbt: str | None, as_json: bool) -> None:
@@ -68,7 +68,7 @@ def marts(address: str | None, copy_dbt: str | None, as_json: bool) -> None:
 
 @click.command("statement")
 @click.argument("month")
-@into_option
+@click.option("--into", "address", required=True, **QUERIED)
 @click.option(
     "--invoice",
     "path",

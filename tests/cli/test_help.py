@@ -90,3 +90,16 @@ def test_help_of_a_group_without_a_command_keeps_its_examples(run: Run) -> None:
     told = run()
     assert told.returncode == 2
     assert "--to 0901888484" in told.stderr
+
+
+@pytest.mark.parametrize("chosen", ["en", "vi"])
+def test_lists_of_commands_cut_no_description_off(chosen: str) -> None:
+    """click shortens what is longer than a line, in the middle of a sentence."""
+    language.choose_language(chosen)
+    try:
+        context = click.Context(esms, info_name="esms", **esms.context_settings)
+        for group in (esms, *esms_groups()):
+            listed = group.get_help(click.Context(group, info_name=group.name, parent=context, terminal_width=80))
+            assert "..." not in listed.partition("Commands:")[2], group.name
+    finally:
+        language.choose_language("en")

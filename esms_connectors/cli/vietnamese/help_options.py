@@ -39,6 +39,9 @@ HELP_OF_OPTIONS = {
     "duckdb:///file.duckdb, postgresql://…, mysql://…, a folder, s3://bucket/prefix?format=parquet, dlt://…": (
         "duckdb:///file.duckdb, postgresql://…, mysql://…, một thư mục, s3://bucket/prefix?format=parquet, dlt://…"
     ),
+    "duckdb:///file.duckdb, postgresql://…, a folder or s3://bucket/prefix?format=parquet": (
+        "duckdb:///file.duckdb, postgresql://…, một thư mục hoặc s3://bucket/prefix?format=parquet"
+    ),
     "Message types such as 2,25 or zns,customer_care; default: all.": (
         "Loại tin, ví dụ 2,25 hoặc zns,customer_care; mặc định: tất cả."
     ),
