@@ -1,7 +1,7 @@
 """
 The shortest complete campaign: send a ZNS to every customer in a file, wait for delivery, load the status rows.
 
-Connections: `esms_default` (OA, template, ledger) and `warehouse` (duckdb, the path of the file as host). Trigger it
+Connections: `esms_default` (OA, template, ledger) and `warehouse` (generic, with a .duckdb file as host). Trigger it
 manually with the path of the file; the same run key never sends twice, however often it is triggered.
 """
 

@@ -36,7 +36,8 @@ class EsmsHook(BaseHook):
     The eSMS.vn gateway through an Airflow connection of type `esms`.
 
     Args:
-        esms_conn_id: login = ApiKey, password = SecretKey, host = base URL, the rest in the extra.
+        esms_conn_id: login = ApiKey, password = SecretKey, host = base URL (default https://rest.esms.vn); the extra
+            has brandname, oa_id, template_id, ledger_conn_id and the other fields of the connection's form.
 
     Every method raises `ConfigurationError` for a connection that is missing, of another type or incomplete.
     """

@@ -61,8 +61,8 @@ def esms_groups() -> list[click.Command]:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--help"], ["Gửi SMS và Zalo ZNS qua eSMS.vn", "Ngôn ngữ của thông báo", "Số tiền còn lại trong tài khoản."]),
-        (["ledger", "--help"], ["Đã gửi những gì, theo từng dòng.", "Các dòng chưa rõ kết quả."]),
+        (["--help"], ["Gửi SMS và Zalo ZNS qua eSMS.vn", "Ngôn ngữ của thông báo", "Số tiền còn lại trong tài khoản"]),
+        (["ledger", "--help"], ["Đã gửi những gì, theo từng dòng.", "Các dòng chưa rõ kết quả"]),
         (["ledger", "runs", "--help"], ["Mọi chiến dịch, mới nhất trước", "Một đối tượng JSON cho máy đọc."]),
         (["send", "sms", "--help"], ["Gửi SMS chăm sóc khách hàng", "Tên chiến dịch. Cùng key thì gửi tiếp"]),
     ],

@@ -110,6 +110,23 @@ def test_links_lead_to_existing_files_and_headings(page: Path) -> None:
             assert anchor in anchors_of(target.read_text(encoding="utf-8")), f"{link}: there is no such heading"
 
 
+def test_environment_page_lists_every_variable_that_the_package_reads() -> None:
+    source = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "esms_connectors").rglob("*.py"))
+    names = set(re.findall(r"\bESMS_[A-Z_]+\b", source)) - {"ESMS_RETRY_POLICY"}
+    page = (ROOT / "docs/reference/environment.md").read_text(encoding="utf-8")
+    assert set(re.findall("`(ESMS_[A-Z_]+)`", page)) == names
+
+
+def test_airflow_page_names_every_field_of_the_connection() -> None:
+    """Where a connection is written as JSON, the names are needed; the form of the UI shows labels only."""
+    ((connection,), page) = provider_info()["connection-types"], (ROOT / "docs/airflow.md").read_text(encoding="utf-8")
+    table = page.partition("| in the extra |")[2].partition("\n\n")[0]
+    named = {
+        name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1] if "|" in row else "")
+    }
+    assert named == set(connection["conn-fields"])
+
+
 def test_every_page_is_reachable_from_the_index() -> None:
     """By links, not only by the menu of the site."""
     seen: set[Path] = set()

@@ -39,7 +39,7 @@ class EsmsWarehouse(EsmsBlock):
     # The order of the fields is part of the schema that servers store: append, never reorder.
     url: SecretStr = Field(
         default=...,
-        description="duckdb:///file, postgresql://…, a folder or s3://… with ?format=parquet, or dlt://destination.",
+        description="duckdb:///file, postgresql://…, mysql://…, a folder or s3://… with ?format=parquet, dlt://destination.",
     )
     phones: Literal["plain", "hashed", "masked", "omitted"] = Field(
         default="plain", description="How phone numbers are stored. It cannot be changed for a warehouse in use."
