@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
     from esms_connectors.delivery.closed_windows import SpanWatch
 
-# The scheduler of Airflow 3.2 and 3.3 marks a task failed if it resumes before its worker has reported the deferral.
-FIRST_WAIT_SECONDS = 5.0
+# The scheduler of Airflow 3.2 and 3.3 marks a task failed if it resumes before it has heard that the worker ended with
+# the deferral. Workers tell it up to five seconds late, and a busy scheduler takes more than ten to look.
+FIRST_WAIT_SECONDS = 30.0
+SHORTEST_POLL_SECONDS = 5.0
 # The triggerer writes an event to Airflow's database a second or two after taking it, and does not report when.
 HANDED_OVER_SECONDS = 30.0
 
@@ -72,7 +74,8 @@ class DeliveryStatusTrigger(BaseTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        await asyncio.sleep(FIRST_WAIT_SECONDS)
+        # Whoever polls more often wants to know sooner.
+        await asyncio.sleep(min(FIRST_WAIT_SECONDS, max(self.poll_seconds, SHORTEST_POLL_SECONDS)))
         try:
             yield TriggerEvent(await self._wait())
         except EsmsError as error:
@@ -87,7 +90,7 @@ class DeliveryStatusTrigger(BaseTrigger):
         from esms_connectors.gateway.times import parse_iso
 
         goal = DeliveryGoal(self.final_share, self.delivered_share)
-        backoff = PollBackoff(max(self.poll_seconds, FIRST_WAIT_SECONDS), self.max_failures)
+        backoff = PollBackoff(max(self.poll_seconds, SHORTEST_POLL_SECONDS), self.max_failures)
         targets = [self.target] if isinstance(self.target, dict) else self.target
         poller = combined([DeliveryPoller(target_from_dict(one)) for one in targets])
         deadline = parse_iso(self.deadline)
@@ -204,7 +207,7 @@ class DeliveryReportsTrigger(BaseEventTrigger):
         from esms_connectors.delivery.polling import LONGEST_WAIT_SECONDS, PollBackoff
 
         # The trigger runs until it is stopped, so no number of failures ends it.
-        backoff = PollBackoff(max(self.poll_seconds, FIRST_WAIT_SECONDS), max_failures=1 << 30)
+        backoff = PollBackoff(max(self.poll_seconds, SHORTEST_POLL_SECONDS), max_failures=1 << 30)
         watch = await self._load()
         told = _state_of(watch)
         passed: deque[tuple[float, dict[str, Any]]] = deque()

@@ -44,6 +44,7 @@ from esms_connectors.gateway.errors import EsmsError
 def no_first_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is for a race in the scheduler, and there is none here."""
     monkeypatch.setattr(triggers, "FIRST_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(triggers, "SHORTEST_POLL_SECONDS", 0.05)
 
 
 @pytest.fixture

@@ -11,9 +11,10 @@ from typing import Any
 import pendulum
 import pytest
 from airflow.sdk.serde import deserialize, serialize
+from airflow.triggers.base import BaseTrigger
 
 from esms_connectors.airflow import triggers
-from esms_connectors.airflow.triggers import DeliveryReportsTrigger
+from esms_connectors.airflow.triggers import DeliveryReportsTrigger, DeliveryStatusTrigger, LookAgainTrigger
 from esms_connectors.emulator import Emulator
 from esms_connectors.emulator.faults import http_status
 
@@ -34,6 +35,7 @@ class AssetStore:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch, connect: Callable[..., None]) -> None:
     monkeypatch.setattr(triggers, "FIRST_WAIT_SECONDS", 0.02)
+    monkeypatch.setattr(triggers, "SHORTEST_POLL_SECONDS", 0.02)
     monkeypatch.setattr(triggers, "HANDED_OVER_SECONDS", 0.02)
 
 
@@ -176,6 +178,31 @@ def test_trigger_without_asset_store_starts_over(gateway: Emulator, hour: pendul
     """As before Airflow 3.3: at least once."""
     arrive(gateway, hour.add(minutes=3), 4)
     assert len(events(watching(None, hour), 1)) == len(events(watching(None, hour), 1)) == 1
+
+
+@pytest.mark.parametrize(
+    ("trigger", "wait"),
+    [
+        (LookAgainTrigger("2024-05-15T12:00:00+07:00"), 30),
+        (DeliveryStatusTrigger({}, "2024-05-15T12:00:00+07:00"), 30),
+        (DeliveryStatusTrigger({}, "2024-05-15T12:00:00+07:00", poll_seconds=1), 5),
+    ],
+)
+def test_deferred_task_does_not_resume_before_the_scheduler_knows_of_the_deferral(
+    trigger: BaseTrigger, wait: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A busy one took 13 seconds, and failed the task that had resumed after five."""
+    monkeypatch.undo()
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(anext(trigger.run()))
+    assert slept == [wait]
 
 
 def test_equal_arguments_give_the_same_trigger_hash() -> None:

@@ -132,7 +132,7 @@ def test_gateway_operation_result_is_passed_to_the_next_task(world: World, examp
 def test_undelivered_zns_recipients_get_a_fallback_sms(world: World, examples: Examples) -> None:
     """Everybody of its day gets the ZNS, those for whom it fails the SMS as well, once; then the report."""
     run = examples.runs["zns_else_sms"]
-    assert world.airflow.wait_for_run("zns_else_sms", run, 200, lambda: let_arrive(world.gateway)) == "success"
+    assert world.airflow.wait_for_run("zns_else_sms", run, 300, lambda: let_arrive(world.gateway)) == "success"
     reached = people(world, "zns_else_sms")
     assert len(reached) == VISITS
     assert reached == Counter({phone: 2 if fails_by_zns(phone) else 1 for phone in reached})
