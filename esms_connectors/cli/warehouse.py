@@ -270,7 +270,7 @@ def _as_difference(one: WindowDifference) -> dict[str, Any]:
 
 
 def _show(found: list[TypeCoverage], compared: list[Compared] | None) -> None:
-    names = ("type", "since", "windows", "rows", "owed", "not closed", "with open rows", "missing")
+    names = ("type", "since", "windows", "rows", "pending", "not closed", "with open rows", "missing")
     never = [one.sms_type for one in found if one.first is None]
     rows = [
         (

@@ -329,7 +329,7 @@ def test_sql_output_in_a_pipe_is_complete_and_escaped(run: Run, pulled: str) -> 
     query = "select repeat('x', 5000) a, 'b' || chr(9) || 'c' || chr(10) || 'd\\e' b, null c"
     assert run("sql", query, "--into", pulled).stdout == f"a\tb\tc\n{'x' * 5000}\tb\\tc\\nd\\\\e\t\n"
     header = run("coverage", "--into", pulled).stdout.splitlines()[0]
-    assert header == "type\tsince\twindows\trows\towed\tnot closed\twith open rows\tmissing"
+    assert header == "type\tsince\twindows\trows\tpending\tnot closed\twith open rows\tmissing"
 
 
 @pytest.mark.in_turn

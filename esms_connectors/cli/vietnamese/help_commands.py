@@ -22,7 +22,7 @@ HELP_OF_COMMANDS = {
     "Sends nothing.": "Không gửi tin nào.",
     "Which windows are loaded, pending, or were never loaded, and which listed fewer rows at the last reading than "
     "the warehouse stores; with --compare, where the gateway lists different rows today.": (
-        "Khoảng thời gian nào đã tải, còn nợ, hoặc chưa tải bao giờ, và khoảng nào lần đọc cuối có ít dòng hơn "
+        "Khoảng thời gian nào đã tải, đang chờ đọc, hoặc chưa tải bao giờ, và khoảng nào lần đọc cuối có ít dòng hơn "
         "trong kho; với --compare, khoảng nào hôm nay eSMS liệt kê khác."
     ),
     "A whole campaign on this machine: a CSV of customers, sent to an emulator, waited for, loaded into DuckDB.": (
