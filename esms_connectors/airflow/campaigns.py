@@ -91,7 +91,13 @@ class CampaignOperator(SendingOperator):
             guard, overrides, override_reason: as in `SendSmsOperator`.
 
     Returns (XCom):
-        Counts, cost, run key and campaign; with `dry_run` the plan.
+        Of this task's rows: `rows`, `accepted`, `rejected`, `unknown`, `held` and other counts, `cost_vnd`, `run_key`,
+        `campaign`, `sent_until` (the end of a load that follows); `run` has the totals. With `dry_run` the plan.
+
+    Raises:
+        ConfigurationError, InvalidRequestError: a connection, an argument or the list cannot be used; nothing was sent.
+        BulkIncompleteError: fewer rows were accepted than `at_least` requires, or rows are in doubt.
+        AirflowFailException, EsmsTaskError: the same before Airflow 3.3, where a retry cannot help and where it may.
     """
 
     template_fields: Sequence[str] = (

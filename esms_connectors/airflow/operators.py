@@ -58,6 +58,11 @@ class SendSmsOperator(SendingOperator):
     Returns (XCom):
         message_ids, accepted (this task's phones, over all tries), sent_by_this_try, duplicates, run_key, sandbox, and
         the counts of the whole `run`.
+
+    Raises:
+        ConfigurationError, InvalidRequestError: a connection or an argument cannot be used; nothing was sent.
+        GatewayError: the gateway refused. NotSentError, OutcomeUnknownError: no answer; a retry continues.
+        AirflowFailException, EsmsTaskError: the same before Airflow 3.3, where a retry cannot help and where it may.
     """
 
     template_fields: Sequence[str] = (
