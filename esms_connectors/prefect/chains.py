@@ -203,7 +203,8 @@ def tell_by_ladder(
         The outcome of each step.
 
     Raises:
-        JourneyIncompleteError: It is unknown whether a message was sent; no further phone was alerted.
+        JourneyIncompleteError: It is unknown whether a message was sent, and no further phone was alerted; or nobody
+            could be alerted, because every phone refused it or was skipped by a rule.
     """
     named = run_key_or_try(alert_key, "alert_key", "alert")
     with borrow_account(credentials) as account, borrow_ledger(ledger) as opened:
