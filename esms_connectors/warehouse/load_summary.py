@@ -82,10 +82,8 @@ class LoadCounts:
             text += f"; {counted(self.shrunk_windows, 'window lists', 'windows list')} "
             text += f"{counted(self.unlisted_rows, 'row')} fewer than when loaded before"
         if self.old_windows_without_rows:
-            old = "older than any with rows"
-            text += (
-                f"; {counted(self.old_windows_without_rows, f'window {old} lists', f'windows {old} list')} nothing: "
-            )
+            old = "window older than any with rows lists", "windows older than any with rows list"
+            text += f"; {counted(self.old_windows_without_rows, *old)} nothing: "
             text += "not available, which is not 0 rows; the gateway may no longer have them"
         return text
 

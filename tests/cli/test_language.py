@@ -6,6 +6,7 @@ import ast
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from esms_connectors.ledger import Ledger
 from esms_connectors.sent_data.windows import SentWindow
 from esms_connectors.warehouse.contract import WindowLoad
 from esms_connectors.warehouse.coverage import Compared, TypeCoverage, WindowDifference
+from esms_connectors.warehouse.load_summary import LoadCounts, LoadSummary
+from esms_connectors.warehouse.planning import _notes_on_follow_up, _notes_on_missing
 from esms_connectors.warehouse.statement import months_doubts, months_gaps
 
 PACKAGE = Path(errors.__file__).parents[1]
@@ -243,3 +246,19 @@ def test_every_line_of_coverage_and_statement_is_shown_in_vietnamese(capsys: pyt
     assert len(lines) == 2 * 10
     shown = [*lines, *map(tr, (*gaps, *doubts))]
     assert [line for line in shown if re.search(r"\b(type|window|windows|row|rows|in|the|of)\b", line)] == []
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_notes_and_result_of_a_pull_are_shown_in_vietnamese(number: int) -> None:
+    choose_language("vi")
+    day = pendulum.datetime(2026, 11, 1, tz="UTC")
+    windows = [SentWindow(25, day.subtract(days=2), day.subtract(days=one)) for one in range(number)]
+    reasons = ["requested but not read", "read before they had ended", "with rows not final"] * number
+    notes = [*_notes_on_missing(windows, day), *_notes_on_missing([], day), *_notes_on_follow_up(reasons)]
+    again = LoadCounts(windows=number, rows=number, shrunk_windows=number, unlisted_rows=number)
+    every = [one.name for one in fields(LoadCounts) if one.name != "states"]
+    summary = LoadSummary(
+        **dict.fromkeys([*every, "skipped", "recounted", "recounts_differing"], number), follow_up=again
+    )
+    for text in (*notes, str(summary)):
+        assert not re.search(r"\b(windows?|rows?|in|the|of|with|not)\b", tr(text)), tr(text)

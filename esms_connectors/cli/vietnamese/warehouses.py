@@ -158,6 +158,35 @@ WAREHOUSES = {
     ),
     "{name} is not a snapshot table. Known: {names}.": "{name} không phải bảng chụp nào. Các bảng: {names}.",
     "There is no table to write. Known: {names}.": "Không có bảng nào để ghi. Các bảng: {names}.",
+    # --- what a pull does, and did ---
+    "everything up to {time} in Vietnam is loaded": "đã tải hết đến {time} giờ Việt Nam",
+    "{n} windows to load, {start} to {end} in Vietnam": (
+        "{n} khoảng thời gian cần tải, {start} đến {end} giờ Việt Nam"
+    ),
+    "missed on earlier days: {n}": "sót từ các ngày trước: {n}",
+    "{n} windows to read again: {counts}": "{n} khoảng thời gian cần đọc lại: {counts}",
+    "{n} requested but not read": "{n} đã yêu cầu nhưng chưa đọc",
+    "{n} read before they had ended": "{n} đã đọc trước khi kết thúc",
+    "{n} with rows not final": "{n} có dòng chưa có kết quả cuối",
+    "{n} windows to count again": "{n} khoảng thời gian cần đếm lại",
+    "a backfill: other windows are left to the load of the latest period": (
+        "tải bù ngày cũ: các khoảng khác để lần tải của kỳ mới nhất lo"
+    ),
+    "{n} would have regressed from a final state and are flagged": (
+        "{n} lẽ ra mất kết quả cuối, đã được đánh dấu và giữ nguyên"
+    ),
+    "{n} with a value that could not be parsed": "{n} có giá trị không đọc được",
+    "stored in status_text": "được lưu trong status_text",
+    "{n} windows list {n2} rows fewer than when loaded before": (
+        "{n} khoảng thời gian nay có ít hơn {n2} dòng so với lần tải trước"
+    ),
+    "{n} windows older than any with rows list nothing: not available, which is not 0 rows": (
+        "{n} khoảng thời gian cũ hơn mọi khoảng có dòng nay trống: không còn để đọc, không có nghĩa là 0 dòng"
+    ),
+    "{n} window older than any with rows lists nothing: not available, which is not 0 rows": (
+        "{n} khoảng thời gian cũ hơn mọi khoảng có dòng nay trống: không còn để đọc, không có nghĩa là 0 dòng"
+    ),
+    "the gateway may no longer have them": "có thể eSMS không còn lưu",
     # --- coverage and statement ---
     "missing: type {n}, {start} to {end} in Vietnam": "thiếu: loại {n}, {start} đến {end} giờ Việt Nam",
     "not loaded: type {n}, {start} to {end} in Vietnam": "chưa tải: loại {n}, {start} đến {end} giờ Việt Nam",
