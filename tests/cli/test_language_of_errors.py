@@ -152,7 +152,7 @@ def test_every_error_message_is_translated() -> None:
         (
             "get_balance returned no readable answer (3 attempts): no answer in time. Reading again is safe.",
             (
-                "get_balance không có câu trả lời đọc được (3 lần thử): không có câu trả lời trong thời hạn. "
+                "get_balance không có phản hồi đọc được (3 lần thử): không có phản hồi trong thời hạn. "
                 "Đọc lại là an "
                 "toàn."
             ),
@@ -163,7 +163,7 @@ def test_every_error_message_is_translated() -> None:
                 "server running there? Reading again is safe."
             ),
             (
-                "get_balance không có câu trả lời đọc được: kết nối bị từ chối; địa chỉ gốc có đúng không, máy "
+                "get_balance không có phản hồi đọc được: kết nối bị từ chối; địa chỉ gốc có đúng không, máy "
                 "chủ có đang "
                 "chạy không? Đọc lại là an toàn."
             ),

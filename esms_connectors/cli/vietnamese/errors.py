@@ -51,10 +51,10 @@ ERRORS = {
     "{name} was not sent ({n} attempts): {reason}.": "{name} chưa được gửi ({n} lần thử): {reason}.",
     "{name} was not sent ({n} attempts): {reason}": "{name} chưa được gửi ({n} lần thử): {reason}",
     "{name} returned no readable answer: {reason}. Reading again is safe.": (
-        "{name} không có câu trả lời đọc được: {reason}. Đọc lại là an toàn."
+        "{name} không có phản hồi đọc được: {reason}. Đọc lại là an toàn."
     ),
     "{name} returned no readable answer ({n} attempts): {reason}. Reading again is safe.": (
-        "{name} không có câu trả lời đọc được ({n} lần thử): {reason}. Đọc lại là an toàn."
+        "{name} không có phản hồi đọc được ({n} lần thử): {reason}. Đọc lại là an toàn."
     ),
     "{name} may have been accepted, the outcome is unknown: {reason}. {advice}": (
         "{name} có thể đã được tiếp nhận, không ai biết: {reason}. {advice}"
@@ -79,10 +79,10 @@ ERRORS = {
     "no connection in time; is the host reachable from here?": (
         "không kết nối được trong thời hạn; từ đây có tới được máy chủ không?"
     ),
-    "no answer in time": "không có câu trả lời trong thời hạn",
+    "no answer in time": "không có phản hồi trong thời hạn",
     "the TLS connection broke": "kết nối TLS bị đứt",
     "the TLS handshake failed": "bắt tay TLS thất bại",
-    "the answer was cut off": "câu trả lời bị cắt giữa chừng",
+    "the answer was cut off": "phản hồi bị cắt giữa chừng",
     "the connection was dropped": "kết nối bị ngắt",
     "the host could not be reached": "không tới được máy chủ",
     "{name} has no sandbox flag and would send for real. Use another function, or a client without sandbox.": (

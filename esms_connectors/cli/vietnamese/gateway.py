@@ -43,10 +43,10 @@ GATEWAY = {
     "what there "
     "is.": ("{name} bị từ chối với mã {code}: {vietnamese} eSMS trả lời: {said} `{command}` cho xem những gì đang có."),
     "{name} returned no readable answer: {reason} Reading again is safe.": (
-        "{name} không có câu trả lời đọc được: {reason} Đọc lại là an toàn."
+        "{name} không có phản hồi đọc được: {reason} Đọc lại là an toàn."
     ),
     "{name} returned no readable answer ({n} attempts): {reason} Reading again is safe.": (
-        "{name} không có câu trả lời đọc được ({n} lần thử): {reason} Đọc lại là an toàn."
+        "{name} không có phản hồi đọc được ({n} lần thử): {reason} Đọc lại là an toàn."
     ),
     "{name} was answered with a success code but without {what}. Reading again is safe.": (
         "{name} được trả lời thành công nhưng thiếu {what}. Đọc lại là an toàn."
@@ -54,13 +54,13 @@ GATEWAY = {
     "{name} was answered about another message than the one that was asked for: that proves nothing.": (
         "{name} được trả lời về một tin khác với tin được hỏi: điều đó không chứng minh gì."
     ),
-    "an empty body": "câu trả lời rỗng",
+    "an empty body": "phản hồi rỗng",
     "a web page instead of JSON": "trả về trang web thay vì JSON",
     "JSON that is not an object": "JSON không phải đối tượng",
-    "a body that is not UTF-8": "câu trả lời không phải UTF-8",
-    "a body that is cut off or not JSON": "câu trả lời bị cắt, hoặc không phải JSON",
-    "an answer with contradictory codes ({codes})": "câu trả lời có các mã mâu thuẫn ({codes})",
-    "an answer without a result code": "câu trả lời không có mã kết quả",
+    "a body that is not UTF-8": "phản hồi không phải UTF-8",
+    "a body that is cut off or not JSON": "phản hồi bị cắt, hoặc không phải JSON",
+    "an answer with contradictory codes ({codes})": "phản hồi có các mã mâu thuẫn ({codes})",
+    "an answer without a result code": "phản hồi không có mã kết quả",
     "{name} is called by the gateway, not here.": "{name} do eSMS gọi, không gọi từ đây.",
     # --- names and types of arguments ---
     "{name} has no argument {given}. It takes {names}.": "{name} không có tham số {given}. Nó nhận {names}.",

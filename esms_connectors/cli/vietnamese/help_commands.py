@@ -127,7 +127,7 @@ HELP_OF_COMMANDS = {
     "Call each number of SOURCE, once, and speak a registered script.": (
         "Gọi mỗi số của SOURCE, một lần, và đọc kịch bản đã đăng ký."
     ),
-    "A call is never repeated for a lost answer.": "Không bao giờ gọi lại vì mất câu trả lời.",
+    "A call is never repeated for a lost answer.": "Không bao giờ gọi lại khi mất phản hồi.",
     "Send an SMS from a shared number to each row of SOURCE, once.": (
         "Gửi SMS từ đầu số chung đến mỗi dòng của SOURCE, một lần."
     ),
@@ -203,14 +203,15 @@ HELP_OF_COMMANDS = {
     ),
     "Put PHONES on the list.": "Thêm PHONES vào danh sách.",
     "Put the phones of a file or a query on the list: the Do-Not-Call file, people who opted out, dead numbers.": (
-        "Thêm các số của một tệp hoặc câu truy vấn vào danh sách: tệp Do-Not-Call, người đã từ chối, số chết."
+        "Thêm các số của một tệp hoặc câu truy vấn vào danh sách: tệp Do-Not-Call, người đã từ chối, số không còn liên "
+        "lạc được."
     ),
     "All entries, phones masked (with ESMS_LEDGER_SECRET: the stored hashes).": (
         "Mọi mục, số điện thoại được che (với ESMS_LEDGER_SECRET thì là mã băm đang lưu)."
     ),
-    "Remove PHONES from the list.": "Bỏ PHONES khỏi danh sách.",
+    "Remove PHONES from the list.": "Xóa PHONES khỏi danh sách.",
     "Rows of a run that were skipped stay skipped: a new run reaches them.": (
-        "Dòng đã bị bỏ qua trong một chiến dịch vẫn bị bỏ qua: chiến dịch mới mới gửi đến."
+        "Dòng đã bị bỏ qua trong một chiến dịch vẫn bị bỏ qua: chỉ chiến dịch mới gửi đến."
     ),
     "One ZNS template: its variables and their limits, status, quality and quota.": (
         "Một mẫu ZNS: các biến và giới hạn, trạng thái, chất lượng và hạn mức."
@@ -221,7 +222,7 @@ HELP_OF_COMMANDS = {
     "Wait until the messages of a run are final, or enough have arrived; fails when the time is over, or when enough "
     "can no longer arrive.": (
         "Chờ đến khi tin của chiến dịch có kết quả cuối, hoặc đủ số tin đã đến; báo lỗi khi hết giờ, hoặc không "
-        "thể đạt."
+        "thể đủ nữa."
     ),
     "For a campaign with `--else`, people are counted, each once, whichever step reaches them.": (
         "Với chiến dịch có `--else` thì đếm người, mỗi người một lần, dù bước nào đến được."

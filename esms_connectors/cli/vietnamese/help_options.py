@@ -8,18 +8,20 @@ HELP_OF_OPTIONS = {
     ),
     "Show the version and exit.": "Hiện phiên bản rồi thoát.",
     "In the order in which they are alerted: 0901…,0902…": "Theo thứ tự được báo: 0901…,0902…",
-    "The text. Braces are not placeholders.": "Nội dung. Dấu ngoặc nhọn không phải chỗ điền.",
+    "The text. Braces are not placeholders.": "Nội dung. Dấu ngoặc nhọn không được thay bằng giá trị.",
     "The registered sender ID.": "Brandname đã đăng ký.",
     "Names the alert: nobody is alerted twice under the same key.": "Tên của cảnh báo: dưới tên này không ai được "
     "báo hai lần.",
-    "Time for each delivery: 5m, 90s.": "Mỗi người có bao lâu: 5m, 90s.",
-    "Time between two checks.": "Giữa hai lần xem.",
+    "Time for each delivery: 5m, 90s.": "Thời gian chờ mỗi tin đến: 5m, 90s.",
+    "Time between two checks.": "Thời gian giữa hai lần kiểm tra.",
     "sqlite:///file, a path, or postgresql://…; default: a file in your data folder.": (
         "sqlite:///file, một đường dẫn, hoặc postgresql://…; mặc định: tệp trong thư mục dữ liệu của bạn."
     ),
     "Check only, or send for real. Default: ESMS_SANDBOX.": "Chỉ kiểm tra, hoặc gửi thật. Mặc định: ESMS_SANDBOX.",
     "Scheme and host of the gateway.": "Giao thức và máy chủ của eSMS.",
-    "Of one attempt, from connection to answer; 120.": "Của một lần thử, từ lúc kết nối đến câu trả lời; 120.",
+    "Of one attempt, from connection to answer; 120.": (
+        "Thời gian của một lần thử, từ lúc kết nối đến khi có phản hồi; 120."
+    ),
     "An HTTP proxy; default: HTTPS_PROXY.": "Proxy HTTP; mặc định: HTTPS_PROXY.",
     "Certificates (PEM) of your own CA.": "Chứng chỉ (PEM) của CA riêng.",
     "One JSON object for machines.": "Một đối tượng JSON cho máy đọc.",
@@ -55,14 +57,14 @@ HELP_OF_OPTIONS = {
     "How phones are stored; all but plain need ESMS_PHONE_SECRET.": (
         "Cách lưu số điện thoại; trừ plain, mọi cách cần ESMS_PHONE_SECRET."
     ),
-    "Folder for the files that it creates.": "Thư mục cho mọi thứ tạo ra.",
+    "Folder for the files that it creates.": "Thư mục cho các tệp được tạo.",
     "0 chooses a free port.": "0: cổng trống bất kỳ.",
     "Determines ids, outcomes and delays.": "Quyết định mã tin, kết quả và độ trễ.",
-    "Seconds added to every answer.": "Số giây cộng thêm vào mỗi câu trả lời.",
+    "Seconds added to every answer.": "Số giây cộng thêm vào mỗi phản hồi.",
     "Number of finished messages of yesterday to start with.": "Số tin đã xong của hôm qua có sẵn.",
     "Address to listen on; it asks for no password.": "Địa chỉ lắng nghe; không hỏi mật khẩu.",
     "Stop the clock at this Vietnamese time until POST /_emulator/clock moves it.": (
-        "Đứng yên ở giờ Việt Nam này đến khi POST /_emulator/clock dời đi."
+        "Dừng đồng hồ ở giờ Việt Nam này cho đến khi POST /_emulator/clock thay đổi."
     ),
     "How it behaves; --list-settings shows all names.": "Cách hoạt động; --list-settings hiện mọi tên.",
     "Show every setting with its default, and stop.": "Hiện mọi thiết lập và giá trị mặc định, rồi dừng.",
@@ -74,7 +76,7 @@ HELP_OF_OPTIONS = {
     ),
     "Do not ask for confirmation.": "Không hỏi lại.",
     "All of them, in the folders dags and flows of --to.": "Tất cả, trong thư mục dags và flows của --to.",
-    "Target folder; it is created.": "Chép vào đâu; thư mục được tạo.",
+    "Target folder; it is created.": "Thư mục đích; được tạo nếu chưa có.",
     "Replace existing files.": "Ghi đè tệp đã có.",
     "CSV with a header line, for spreadsheets.": "CSV có dòng tiêu đề, cho bảng tính.",
     "Such as 400d; 30d at least.": "Ví dụ 400d; ít nhất 30d.",
@@ -90,7 +92,7 @@ HELP_OF_OPTIONS = {
     "For a phone: created since.": "Với số điện thoại: tạo từ lúc.",
     "For a phone: created until.": "Với số điện thoại: tạo đến lúc.",
     "For an id of a ZNS: its delivery report too, with Zalo's own reason.": (
-        "Với mã tin ZNS: cả báo cáo phân phối, kèm lý do của Zalo."
+        "Với mã tin ZNS: cả báo cáo gửi tin, kèm lý do của Zalo."
     ),
     "Phones in full.": "Hiện đầy đủ số điện thoại.",
     "Id of the Zalo Official Account.": "Mã Zalo Official Account.",
@@ -135,7 +137,7 @@ HELP_OF_OPTIONS = {
         "Kho dữ liệu: duckdb:///file.duckdb hoặc postgresql://…"
     ),
     "Adds what was planned to the report: sqlite:///file, a path, or postgresql://…": (
-        "Nhờ đó báo cáo biết kế hoạch gửi: sqlite:///file, một đường dẫn, hoặc postgresql://…"
+        "Thêm kế hoạch gửi vào báo cáo: sqlite:///file, một đường dẫn, hoặc postgresql://…"
     ),
     "A path or URL that ends in .html, .xlsx, .md, .json, .csv or .parquet; repeatable. Default: the terminal.": (
         "Đường dẫn hoặc URL có đuôi .html, .xlsx, .md, .json, .csv hoặc .parquet; lặp lại được. Mặc định: màn hình."
@@ -145,8 +147,8 @@ HELP_OF_OPTIONS = {
         "Ngân sách của kỳ: báo cáo cho biết đã dùng bao nhiêu."
     ),
     "List who did not get their message, by phone.": "Thêm danh sách người không nhận được tin, theo số.",
-    "Phone of the row; repeatable.": "Dòng của ai; lặp lại nếu nhiều số.",
-    "Key of the row; repeatable.": "Dòng có khóa này; lặp lại nếu nhiều khóa.",
+    "Phone of the row; repeatable.": "Số điện thoại của dòng; lặp lại được.",
+    "Key of the row; repeatable.": "Khóa của dòng; lặp lại được.",
     "Lines (12,15-20), request ids of `ledger export`, or: held, unknown, rejected.": (
         "Số dòng (12,15-20), request id từ `ledger export`, hoặc: held, unknown, rejected."
     ),
@@ -154,7 +156,7 @@ HELP_OF_OPTIONS = {
         "Với --rows rejected: chỉ dòng eSMS từ chối với mã này."
     ),
     "Also rows that were accepted: these people get it twice.": (
-        "Cả dòng đã được tiếp nhận: những người đó nhận tin hai lần."
+        "Gồm cả dòng đã được tiếp nhận: những người đó nhận tin hai lần."
     ),
     "Reason; recorded in the ledger.": "Lý do; sổ gửi tin lưu lại.",
     "Undo `esms stop --all`; runs stopped by name stay stopped.": (
@@ -220,7 +222,7 @@ HELP_OF_OPTIONS = {
     "Send this many first, and the rest once enough of them have arrived.": (
         "Gửi bấy nhiêu tin trước, phần còn lại khi đủ tin đã đến."
     ),
-    "Maximum number of messages per hour.": "Số tin mỗi giờ, tối đa.",
+    "Maximum number of messages per hour.": "Số tin tối đa mỗi giờ.",
     "Another setting, as in a settings file; repeatable.": "Thiết lập khác, như trong tệp thiết lập; lặp lại được.",
     "Override a rule; repeatable.": "Bỏ qua một quy tắc; lặp lại được.",
     "Reason; recorded in the ledger with your name.": "Lý do; sổ gửi tin lưu lại, kèm tên bạn.",
@@ -229,15 +231,15 @@ HELP_OF_OPTIONS = {
         "Ai bị từ chối, thất bại hoặc chưa nhận trong --after sẽ nhận qua kênh này, một lần; tùy chọn của kênh "
         "đứng sau: --else sms --text … --after 15m. Lặp lại được; mỗi bước tính từ bước trước."
     ),
-    "Text that is returned in the sent data.": "Tên trả về trong dữ liệu đã gửi.",
+    "Text that is returned in the sent data.": "Nội dung được trả về trong dữ liệu đã gửi.",
     "When to send: '2026-11-21 08:30', 'tomorrow 08:30', +2h, in Vietnam.": (
         "Khi nào gửi: '2026-11-21 08:30', 'tomorrow 08:30', +2h, giờ Việt Nam."
     ),
-    "URL that receives the delivery reports.": "Nhận báo cáo phân phối.",
+    "URL that receives the delivery reports.": "URL nhận báo cáo gửi tin.",
     "Look up every row in doubt before it is repeated, and never send one twice to test request ids.": (
         "Tra cứu mọi dòng chưa rõ trước khi gửi lại, và không gửi hai lần để thử request id."
     ),
-    "Maximum number of calls per second.": "Tối đa bấy nhiêu lần gọi mỗi giây.",
+    "Maximum number of calls per second.": "Số lần gọi tối đa mỗi giây.",
     "Id of the script, from the portal.": "Mã kịch bản, lấy từ trang quản trị.",
     "Columns of the values, in the order of the script: name,sum": (
         "Các cột giá trị, theo thứ tự của kịch bản: name,sum"
@@ -245,7 +247,7 @@ HELP_OF_OPTIONS = {
     "Who speaks.": "Giọng đọc.",
     "-3 very slow to 3 very fast.": "-3 rất chậm đến 3 rất nhanh.",
     "Other columns for placeholders: name=column,…; default: columns of the same names.": (
-        "Cột khác cho chỗ điền: name=column,…; mặc định: cột cùng tên."
+        "Cột khác cho các biến trong nội dung: name=column,…; mặc định: cột cùng tên."
     ),
     "Id of the ZNS template.": "Mã mẫu ZNS.",
     "Columns in the order of the template: name,service or name=column,…": (
@@ -257,7 +259,7 @@ HELP_OF_OPTIONS = {
     ),
     "3: beyond the quota of the OA, if it is allowed to.": "3: vượt hạn mức của OA, nếu OA được phép.",
     "A picture, https.": "Ảnh, https.",
-    "URL that the button opens.": "Nút dẫn đến đâu.",
+    "URL that the button opens.": "URL mà nút mở.",
     "Label of the button.": "Chữ trên nút.",
     "A list of objects with title, type and payload.": "Danh sách đối tượng có title, type và payload.",
     "Such as transaction_order.": "Ví dụ transaction_order.",
@@ -272,7 +274,7 @@ HELP_OF_OPTIONS = {
         "Quảng cáo: 30 đến 5000 số, được duyệt trước khi gửi."
     ),
     "Returned in the sent data; customer care only.": "Trả về trong dữ liệu đã gửi; chỉ với chăm sóc khách hàng.",
-    "URL that receives the delivery report.": "Nhận báo cáo phân phối.",
+    "URL that receives the delivery report.": "URL nhận báo cáo gửi tin.",
     "At most 50 characters; the same id is never sent twice on one day.": (
         "Tối đa 50 ký tự; cùng id không bao giờ gửi hai lần trong một ngày."
     ),
@@ -284,7 +286,7 @@ HELP_OF_OPTIONS = {
     ),
     "Every run of this ledger.": "Mọi chiến dịch của sổ gửi tin này.",
     "Why, such as: refused by SMS.": "Lý do, ví dụ: từ chối qua SMS.",
-    "Until when, such as 2027-01-31; default: forever.": "Đến khi nào, ví dụ 2027-01-31; mặc định: mãi mãi.",
+    "Until when, such as 2027-01-31; default: forever.": "Đến khi nào, ví dụ 2027-01-31; mặc định: không thời hạn.",
     "SOURCE is a warehouse: phones to which the SMS of this many runs failed, with none delivered since.": (
         "SOURCE là kho dữ liệu: các số có SMS của bấy nhiêu chiến dịch thất bại, và từ đó chưa tin nào đến."
     ),
@@ -297,5 +299,5 @@ HELP_OF_OPTIONS = {
     "Texts that are registered for this sender ID.": "Các mẫu nội dung đã đăng ký cho brandname này.",
     "Share that must have arrived; default: any outcome.": "Tỷ lệ phải đến; mặc định: kết quả nào cũng được.",
     "Share that must be final.": "Tỷ lệ phải có kết quả cuối.",
-    "Maximum time to wait.": "Tối đa bao lâu.",
+    "Maximum time to wait.": "Thời gian chờ tối đa.",
 }

@@ -94,7 +94,7 @@ LISTS = {
     ),
     "{n} {what} in a row got no answer; the gateway seems to be down. Run the same {command} again later: "
     "it resumes.": (
-        "{n} {what} liên tiếp không có câu trả lời; có vẻ eSMS đang ngừng hoạt động. Hãy chạy lại đúng "
+        "{n} {what} liên tiếp không có phản hồi; có vẻ eSMS đang ngừng hoạt động. Hãy chạy lại đúng "
         "{command} sau: việc "
         "gửi sẽ tiếp tục."
     ),

@@ -278,7 +278,7 @@ OUTPUT = {
         "đã đếm {n} khoảng thời gian ở eSMS, {n2} có khác biệt"
     ),
     "{n} windows with more rows than one answer holds: only their number was compared": (
-        "{n} khoảng thời gian có nhiều dòng hơn một câu trả lời: chỉ so số dòng"
+        "{n} khoảng thời gian có nhiều dòng hơn một phản hồi: chỉ so số dòng"
     ),
     "{place} lacks days, and may lack messages: `esms coverage` lists them.": (
         "{place} còn thiếu ngày nên có thể thiếu tin: xem bằng `esms coverage`."
@@ -305,7 +305,7 @@ OUTPUT = {
     "which does not mean delivered": "chưa có nghĩa là đã đến",
     "of these answered 124": "trong đó trả về 124",
     "their first answer was lost on purpose; no second message": (
-        "câu trả lời đầu bị làm mất có chủ ý; không có tin thứ hai"
+        "phản hồi đầu bị làm mất có chủ ý; không có tin thứ hai"
     ),
     "refused by the gateway": "eSMS từ chối",
     "not settled": "chưa xong",
