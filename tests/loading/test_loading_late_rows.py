@@ -160,6 +160,7 @@ def test_replaced_rows_with_equal_count_are_detected_in_single_page_windows(
     assert duckdb_only.messages() == rows_at(gateway)
 
 
+@pytest.mark.in_turn
 def test_replaced_rows_with_equal_count_are_detected_within_a_week_in_larger_windows(
     gateway: Emulator, duckdb_only: Place, nightly: Any
 ) -> None:

@@ -53,6 +53,7 @@ def test_unparsable_values_are_kept_in_status_text_and_counted(
     assert [told[row.ReferenceId][2] for row in rows[3:]] == [None, None]
 
 
+@pytest.mark.in_turn
 def test_message_id_is_the_same_as_text_and_as_number(
     gateway: Emulator, make_client: Callable[..., EsmsClient], tmp_path: Path
 ) -> None:
