@@ -101,6 +101,12 @@ class FileStore:
         skip = len(self.root) + 1
         return {path[skip:]: about for path, about in sorted(found.items())}
 
+    def fingerprint(self, about: Mapping[str, Any]) -> object:
+        """From the metadata of `find`: what changes with the file. None if the store reports nothing of the kind."""
+        if self.is_local:  # a changed file is a new one
+            return about["ino"], about["mtime"], about["size"]
+        return about.get("ETag") or about.get("etag")
+
     def read(self, path: str) -> bytes | None:
         """The content of a small file; None if it does not exist."""
         with refusals(self.name, "cannot be read"):

@@ -107,13 +107,14 @@ class FileTables:
                 retryable=True,
             )
 
-    def partitions(self, table: str) -> set[Partition]:
-        """The partitions that have a file of `table`."""
-        found = set()
-        for path in self.store.find(table):
+    def partitions(self, table: str) -> dict[Partition, object]:
+        """The partitions that have a file of `table`, each with what changes when its file does; None if unknown."""
+        found: dict[Partition, object] = {}
+        for path, about in self.store.find(table).items():
             _, day, sms_type, *_ = [*path.split("/"), "", ""]
             with contextlib.suppress(ValueError):
-                found.add(Partition(int(sms_type.removeprefix("type=")), date.fromisoformat(day.removeprefix("day="))))
+                partition = Partition(int(sms_type.removeprefix("type=")), date.fromisoformat(day.removeprefix("day=")))
+                found[partition] = self.store.fingerprint(about)
         return found
 
     # --- reading -----------------------------------------------------------------------------------------------------

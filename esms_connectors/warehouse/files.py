@@ -97,6 +97,7 @@ class FilesWarehouse(Warehouse):
         self.name = self._store.name
         self._tables = FileTables(self._store)
         self._privacy: str | None = None
+        self._lines_read: dict[Partition, tuple[object, list[WindowLoad]]] = {}
 
     # --- the contract ------------------------------------------------------------------------------------------------
 
@@ -109,14 +110,20 @@ class FilesWarehouse(Warehouse):
     def loads(self) -> Iterator[WindowLoad]:
         self._settle_settings()
         self._store.settle()
+        partitions = self._tables.partitions(LOADS)
         with scratch_folder() as scratch:
 
             def lines_of(partition: Partition) -> list[WindowLoad]:
-                batches = self._tables.read(LOADS, partition, scratch)
-                lines = [read_load(tuple(row.values())) for batch in batches for row in batch.to_pylist()]
-                return sorted(lines, key=lambda load: load.window)
+                # A folder has a file for each type and day, and a pull asks for all of them several times.
+                fingerprint, lines = self._lines_read.get(partition, (None, []))
+                if fingerprint is None or fingerprint != partitions[partition]:
+                    batches = self._tables.read(LOADS, partition, scratch)
+                    lines = [read_load(tuple(row.values())) for batch in batches for row in batch.to_pylist()]
+                    lines.sort(key=lambda load: load.window)
+                    self._lines_read[partition] = (partitions[partition], lines)
+                return lines
 
-            for lines in self._each(lines_of, sorted(self._tables.partitions(LOADS))):
+            for lines in self._each(lines_of, sorted(partitions)):
                 yield from lines
 
     def plan(self, windows: Sequence[SentWindow], *, planned_at: datetime, privacy: str) -> int:

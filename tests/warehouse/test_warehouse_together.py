@@ -6,11 +6,13 @@ import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from targets import (
     DAY,
     DELIVERED,
+    NEXT_WINDOW,
     SENT,
     Target,
     finish,
@@ -24,9 +26,31 @@ from targets import (
 )
 
 from esms_connectors.sent_data.reader import SentWindow
+from esms_connectors.warehouse import open_warehouse
 from esms_connectors.warehouse.contract import HISTORY, LOADS, MESSAGES, MergeCounts
+from esms_connectors.warehouse.file_store import FileStore
 
 pytestmark = pytest.mark.slow
+
+
+def test_loads_of_an_open_folder_are_those_that_another_process_wrote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder has a file of loads for each type and day; only the changed ones are read again."""
+    with open_warehouse(str(tmp_path)) as warehouse, open_warehouse(str(tmp_path)) as other:
+        merge(warehouse, [row(1)])
+        merge(warehouse, [row(2, window=NEXT_WINDOW)], window=NEXT_WINDOW)
+        read: list[str] = []
+        fetch = FileStore.fetch
+        monkeypatch.setattr(FileStore, "fetch", lambda *given: read.append(given[1]) or fetch(*given))
+        assert [load.load_count for load in warehouse.loads()] == [1, 1]
+        assert len(read) == 2
+        assert [load.load_count for load in warehouse.loads()] == [1, 1]
+        assert len(read) == 2
+        merge(other, [row(1)], minute=5)
+        read.clear()
+        assert [load.load_count for load in warehouse.loads()] == [2, 1]
+        assert len(read) == 1
 
 
 @pytest.mark.in_turn
