@@ -38,7 +38,6 @@ _READS = transaction_settings(lock_seconds=_LOCK_SECONDS, statement_seconds=_STA
 READING = "esms_reading"
 _PREPARED = "esms_prepared"
 _READ_ONLY = "esms_read_only"
-_JOURNAL = "esms_journal"
 
 # Pools inherited by a fork, kept referenced: closing them here would end sessions that the parent process uses.
 _OF_ANOTHER_PROCESS: list[Pool] = []
@@ -105,7 +104,7 @@ def _of_file(url: URL, path: Path, *, create: bool) -> Engine:
     event.listen(engine, "do_connect", check)
     event.listen(engine, "connect", partial(_set_up_sqlite, path))
     event.listen(engine, "checkout", check)
-    event.listen(engine, "checkout", partial(_check_same_journal, f"{os.path.realpath(file)}-wal"))
+    _watch_journal(engine, f"{os.path.realpath(file)}-wal")
     return engine
 
 
@@ -120,13 +119,30 @@ def _check_same_file(file: str | Path, opened: os.stat_result, *_: object) -> No
     )
 
 
-def _check_same_journal(journal: str, _connection: object, record: Any, _proxy: object) -> None:
-    """What was committed since the last checkpoint is only there. It exists as long as a connection has it open."""
-    if _JOURNAL in record.info:
-        _check_same_file(journal, record.info[_JOURNAL])
-        return
-    with contextlib.suppress(OSError):  # not there before the first table
-        record.info[_JOURNAL] = os.stat(journal)
+def _watch_journal(engine: Engine, journal: str) -> None:
+    """
+    Check before each use that the journal is still the one that was opened: what was committed since the last
+    checkpoint is only there. It exists as long as a connection has it open.
+    """
+    opened: dict[tuple[int, int], os.stat_result] = {}  # by process and connection; a fork has none of its parent's
+
+    def check(*_: object) -> None:
+        own = [status for (process, _), status in list(opened.items()) if process == os.getpid()]
+        if own:
+            _check_same_file(journal, own[0])
+
+    def note(_connection: object, record: object, _proxy: object) -> None:
+        check()
+        if (key := (os.getpid(), id(record))) not in opened:
+            with contextlib.suppress(OSError):  # not there before the first table
+                opened[key] = os.stat(journal)
+
+    def forget(_connection: object, record: object) -> None:
+        opened.pop((os.getpid(), id(record)), None)
+
+    event.listen(engine, "do_connect", check)
+    event.listen(engine, "checkout", note)
+    event.listen(engine, "close", forget)
 
 
 def _only_read(file: Path) -> sqlite3.Connection:

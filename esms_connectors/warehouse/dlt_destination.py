@@ -42,20 +42,12 @@ from esms_connectors.warehouse.contract import (
     WindowLoad,
 )
 from esms_connectors.warehouse.dlt_columns import as_array, as_value, column_hints
+from esms_connectors.warehouse.duckdb_session import DuckDbSession, merge_rows
 from esms_connectors.warehouse.grouped import GroupedTable
 from esms_connectors.warehouse.locks import exclusive_lock
 from esms_connectors.warehouse.merge_database import insert, literal, merge_database, schema_of, select
 from esms_connectors.warehouse.merge_sql import FINAL
-from esms_connectors.warehouse.merging import (
-    DuckDbSession,
-    merge_rows,
-    note_counted,
-    note_planned,
-    number_after,
-    other_privacy,
-    read_load,
-    utc,
-)
+from esms_connectors.warehouse.merging import note_counted, note_planned, number_after, other_privacy, read_load, utc
 from esms_connectors.warehouse.moved_rows import NO_TIME, MovedRows, SentOn
 
 if TYPE_CHECKING:

@@ -28,21 +28,12 @@ from esms_connectors.gateway.paths import kind_at
 from esms_connectors.gateway.redaction import get_logger
 from esms_connectors.sent_data.reader import SentWindow
 from esms_connectors.warehouse.contract import MergeCounts, Person, Reader, Warehouse, WarehouseError, WindowLoad
+from esms_connectors.warehouse.duckdb_session import SETTLE_IN, DuckDbSession, create_tables, has_tables, merge_rows
 from esms_connectors.warehouse.errors import interrupts, name_is_free
 from esms_connectors.warehouse.file_store import sync
 from esms_connectors.warehouse.grouped import GroupedTable
 from esms_connectors.warehouse.merge_sql import READ_LOADS
-from esms_connectors.warehouse.merging import (
-    SETTLE_IN,
-    DuckDbSession,
-    create_tables,
-    has_tables,
-    merge_rows,
-    note_counted,
-    plan_windows,
-    read_load,
-    utc,
-)
+from esms_connectors.warehouse.merging import note_counted, plan_windows, read_load, utc
 from esms_connectors.warehouse.retention import erase_person, forget_rows
 
 WAIT_SECONDS = 60.0

@@ -48,6 +48,7 @@ from esms_connectors.warehouse.contract import (
     Warehouse,
     WindowLoad,
 )
+from esms_connectors.warehouse.duckdb_session import DuckDbSession, merge_rows
 from esms_connectors.warehouse.errors import refusals
 from esms_connectors.warehouse.file_days import OtherDays
 from esms_connectors.warehouse.file_formats import FORMATS, read_rows
@@ -55,15 +56,7 @@ from esms_connectors.warehouse.file_store import FileStore
 from esms_connectors.warehouse.file_tables import FILE_NAMES, FileTables, Partition
 from esms_connectors.warehouse.grouped import GroupedTable
 from esms_connectors.warehouse.merge_database import merge_database, merge_databases, schema_of, select
-from esms_connectors.warehouse.merging import (
-    DuckDbSession,
-    merge_rows,
-    note_counted,
-    note_planned,
-    number_after,
-    other_privacy,
-    read_load,
-)
+from esms_connectors.warehouse.merging import note_counted, note_planned, number_after, other_privacy, read_load
 
 _SETTINGS = "_esms_warehouse.json"
 _AT_ONCE = 8

@@ -15,8 +15,9 @@ import pyarrow as pa
 
 from esms_connectors.gateway.errors import raise_without_context
 from esms_connectors.warehouse.contract import COLUMNS, LOADS, WarehouseError
+from esms_connectors.warehouse.duckdb_session import SETTLE_IN, ArrowSource, create_tables
 from esms_connectors.warehouse.errors import interrupts
-from esms_connectors.warehouse.merging import SETTLE_IN, ArrowSource, create_tables, utc
+from esms_connectors.warehouse.merging import utc
 
 if TYPE_CHECKING:
     import duckdb

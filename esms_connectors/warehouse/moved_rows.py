@@ -19,9 +19,9 @@ import pyarrow.compute as pc
 from esms_connectors.sent_data.windows import SentWindow
 from esms_connectors.warehouse.chunks import chunks_of
 from esms_connectors.warehouse.contract import MESSAGES
+from esms_connectors.warehouse.duckdb_session import ArrowSource, DuckDbSession
 from esms_connectors.warehouse.merge_database import literal
 from esms_connectors.warehouse.merge_sql import FINAL, NEAR
-from esms_connectors.warehouse.merging import ArrowSource, DuckDbSession
 
 if TYPE_CHECKING:
     import duckdb

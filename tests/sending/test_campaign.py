@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def test_plan_and_send_complete_and_rerun_sends_nothing(campaign: Callable[..., 
     assert (plan.to_send, gateway.call_count("send_zns_bulk")) == (700, 0)
     result = one.send(plan).as_dict()
     assert (result["accepted"], result["cost_vnd"]) == (700, 210_000)
-    assert "0901" not in json.dumps(result)
+    assert not re.search(r"\b(0|84)901\d{6}\b", json.dumps(result))
     again = campaign(people(700))
     assert again.plan().to_send == 0
     assert again.send(again.plan()).counters.accepted == 0

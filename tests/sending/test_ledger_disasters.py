@@ -95,6 +95,14 @@ def test_moved_or_replaced_ledger_file_stops_the_run(
         assert Counter(bench.gateway.deliveries_by_phone().values()) == {1: 200}
 
 
+def test_further_connection_is_refused_once_the_journal_is_gone(tmp_path: Path) -> None:
+    """SQLite would report an I/O error, and the same call would go on without what only the journal has."""
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger, ledger._engine.connect():
+        (tmp_path / "ledger.sqlite-wal").unlink()
+        with pytest.raises(LedgerMovedError, match="moved or replaced"):
+            ledger._engine.connect()
+
+
 def test_ledger_that_loses_rows_during_a_run_stops_it(
     sqlite_url: str, make_bench: Callable[..., Bench], tmp_path: Path
 ) -> None:

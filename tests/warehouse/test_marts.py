@@ -32,8 +32,8 @@ from esms_connectors.gateway.errors import ConfigurationError
 from esms_connectors.reports.carriers import CARRIERS
 from esms_connectors.reports.words import WORDS
 from esms_connectors.warehouse.contract import COLUMNS, MESSAGES, TABLES, Person
+from esms_connectors.warehouse.duckdb_session import create_tables
 from esms_connectors.warehouse.marts import INVOICES, copy_dbt_package, create_marts, mart_views
-from esms_connectors.warehouse.merging import create_tables
 from esms_connectors.warehouse.opening import open_warehouse
 from esms_connectors.warehouse.outcomes import OUTCOMES_TABLE
 

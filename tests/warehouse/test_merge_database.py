@@ -12,8 +12,9 @@ import pytest
 from esms_connectors.sent_data.windows import SentWindow
 from esms_connectors.warehouse import WarehouseError
 from esms_connectors.warehouse.contract import LOADS
+from esms_connectors.warehouse.duckdb_session import DuckDbSession
 from esms_connectors.warehouse.merge_database import merge_databases
-from esms_connectors.warehouse.merging import DuckDbSession, note_planned
+from esms_connectors.warehouse.merging import note_planned
 
 _NOON = pendulum.datetime(2026, 11, 20, 5)
 _COUNT = f"SELECT count(*) FROM {LOADS}"

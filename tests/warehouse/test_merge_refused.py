@@ -37,7 +37,7 @@ from esms_connectors.gateway.errors import ConfigurationError, EsmsError
 from esms_connectors.gateway.states import DeliveryState
 from esms_connectors.sent_data.reader import SentWindow
 from esms_connectors.warehouse.contract import HISTORY, MESSAGES, MergeCounts, Person, WarehouseError
-from esms_connectors.warehouse.merging import ArrowSource
+from esms_connectors.warehouse.duckdb_session import ArrowSource
 
 
 @pytest.mark.in_turn

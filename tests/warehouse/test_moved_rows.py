@@ -13,8 +13,8 @@ from targets import DAY, DELIVERED, FAILED, NEXT_WINDOW, PENDING, TARGETS, WINDO
 from esms_connectors.sent_data.windows import SentWindow
 from esms_connectors.warehouse import open_warehouse
 from esms_connectors.warehouse.contract import MESSAGES, Person
+from esms_connectors.warehouse.duckdb_session import DuckDbSession
 from esms_connectors.warehouse.files import FilesWarehouse
-from esms_connectors.warehouse.merging import DuckDbSession
 from esms_connectors.warehouse.querying import query_warehouse
 
 FAR = SentWindow(25, DAY.add(days=4), DAY.add(days=5))
