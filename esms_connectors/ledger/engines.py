@@ -138,10 +138,15 @@ def _watch_journal(engine: Engine, journal: str) -> None:
                 opened[key] = os.stat(journal)
 
     def forget(_connection: object, record: object) -> None:
-        opened.pop((os.getpid(), id(record)), None)
+        # A check that fails closes its connection. What it found is kept, or the next connection would not be refused.
+        key = (os.getpid(), id(record))
+        with contextlib.suppress(OSError):
+            if key in opened and os.path.samestat(os.stat(journal), opened[key]):
+                del opened[key]
 
     event.listen(engine, "do_connect", check)
     event.listen(engine, "checkout", note)
+    event.listen(engine, "handle_error", check)  # SQLite calls a journal that went away an I/O error
     event.listen(engine, "close", forget)
 
 

@@ -16,6 +16,7 @@ import pytest
 from bulk_bench import Bench, new_ledger, people
 from postgres_server import PostgresServer
 from sender_child import AFTER_CLAIM, BEFORE_CLAIM, BEFORE_SETTLE
+from sqlalchemy import event
 from waiting import wait_until
 
 from esms_connectors.emulator.faults import drop_after
@@ -95,12 +96,22 @@ def test_moved_or_replaced_ledger_file_stops_the_run(
         assert Counter(bench.gateway.deliveries_by_phone().values()) == {1: 200}
 
 
-def test_further_connection_is_refused_once_the_journal_is_gone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("when", ["before", "while opening"])
+def test_further_connection_is_refused_once_the_journal_is_gone(tmp_path: Path, when: str) -> None:
     """SQLite would report an I/O error, and the same call would go on without what only the journal has."""
+
+    def remove(*_: object) -> None:
+        for suffix in ("-wal", "-shm"):
+            (tmp_path / f"ledger.sqlite{suffix}").unlink(missing_ok=True)
+
     with Ledger.open(tmp_path / "ledger.sqlite") as ledger, ledger._engine.connect():
-        (tmp_path / "ledger.sqlite-wal").unlink()
-        with pytest.raises(LedgerMovedError, match="moved or replaced"):
-            ledger._engine.connect()
+        if when == "before":
+            remove()
+        else:
+            event.listen(ledger._engine, "do_connect", remove)
+        for _ in range(2):
+            with pytest.raises(LedgerMovedError, match="moved or replaced"), ledger._reading() as connection:
+                connection.exec_driver_sql("SELECT 1 FROM esms_sends")
 
 
 def test_ledger_that_loses_rows_during_a_run_stops_it(
