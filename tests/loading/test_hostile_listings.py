@@ -66,6 +66,7 @@ def same_rows_for_every_type(gateway: Emulator, *, named_as_asked: bool) -> None
 # --- rows that the gateway has dropped -------------------------------------------------------------------------------
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("answer", ["nothing", "refused"])
 def test_days_beyond_gateway_retention_are_reported_as_not_available(
     gateway: Emulator, duckdb_only: Place, load: Load, answer: Any
@@ -86,6 +87,7 @@ def test_days_beyond_gateway_retention_are_reported_as_not_available(
     assert "unavailable" in {note.name for note in report.notes if note.warning}
 
 
+@pytest.mark.in_turn(every=3)
 def test_empty_window_read_later_in_the_same_pull_is_not_reported_as_not_available(
     gateway: Emulator, duckdb_only: Place, load: Load
 ) -> None:
@@ -98,6 +100,7 @@ def test_empty_window_read_later_in_the_same_pull_is_not_reported_as_not_availab
     assert [one.not_available for one in covered(duckdb_only)] == [1, 1]
 
 
+@pytest.mark.in_turn
 def test_matching_invoice_resolves_the_statement_doubt(gateway: Emulator, duckdb_only: Place, load: Load) -> None:
     gateway.insert_message(DAY.subtract(days=9), send_status=5, send_result=1)
     load(duckdb_only, DAY.subtract(days=20), NEXT)
@@ -176,6 +179,7 @@ def test_comparison_reads_all_pages_when_the_count_covers_only_the_page(
     assert [one.is_same for one in compare(duckdb_only)] == [False]
 
 
+@pytest.mark.in_turn
 def test_comparison_by_row_count_only_is_reported(
     gateway: Emulator, duckdb_only: Place, load: Load, compare: Any
 ) -> None:
@@ -188,6 +192,7 @@ def test_comparison_by_row_count_only_is_reported(
 # --- rows that somebody has removed ----------------------------------------------------------------------------------
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("kind", ["duckdb", "parquet"])
 def test_windows_whose_rows_were_removed_are_not_complete(
     gateway: Emulator, make_place: Callable[[str], Place], load: Load, kind: str
@@ -225,6 +230,7 @@ def test_coverage_without_any_load_is_incomplete(gateway: Emulator, duckdb_only:
     assert [one.complete for one in covered(duckdb_only)] == [True, False]
 
 
+@pytest.mark.in_turn(every=3)
 def test_search_without_results_reports_missing_days(gateway: Emulator, duckdb_only: Place, load: Load) -> None:
     gateway.populate(3, start=DAY.add(hours=1), end=NEXT.subtract(hours=1), sms_type=2)
     load(duckdb_only)

@@ -83,6 +83,7 @@ def test_duplicate_key_in_a_window_does_not_cause_nightly_rereads(
     assert (again.recounted, again.recounts_differing) == (1, 0)
 
 
+@pytest.mark.in_turn(every=3)
 def test_final_row_wins_among_duplicate_keys_in_any_page_order(
     gateway: Emulator, duckdb_only: Place, nightly: Any
 ) -> None:

@@ -412,6 +412,7 @@ def test_time_to_final_state_ends_at_the_load_that_observed_it(make_place: MakeP
     assert {one.name: one.value for one in report.headline}["median"] == expected[0]
 
 
+@pytest.mark.in_turn(every=3)
 def test_time_to_final_state_counts_a_twice_listed_message_once(make_place: MakePlace, duckdb_address: str) -> None:
     """Each lists it first as waiting and then as delivered: the history has it becoming final twice."""
     place = make_place(duckdb_address)

@@ -79,6 +79,7 @@ def lake(tmp_path: Path) -> Path:
     return tmp_path / "lake"
 
 
+@pytest.mark.in_turn(every=3)
 def test_row_duplicated_across_days_of_a_folder_is_deduplicated_by_the_next_load(lake: Path) -> None:
     """As after two loads of the two days at once: the final one stays, and the day between can be loaded."""
     days = [WINDOW, SentWindow(25, NEXT_WINDOW.end, NEXT_WINDOW.end.add(days=1))]

@@ -13,6 +13,7 @@ from esms_connectors.warehouse.contract import LOADS, MESSAGES
 from esms_connectors.warehouse.querying import query_warehouse
 
 
+@pytest.mark.in_turn(every=3)
 @pytest.mark.parametrize("kind", ["parquet", "csv", "jsonl"])
 def test_query_on_files_returns_the_same_types_and_values_as_a_database(tmp_path: Path, kind: str) -> None:
     """Whatever the values look like, and without the format in the address."""
