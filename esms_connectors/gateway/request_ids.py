@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pendulum import DateTime
 
 MAX_LENGTH = 50
+MAX_KEY_LENGTH = 200  # of a row key in its plain form, which lists are checked for and the ledger stores
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from esms_connectors.gateway.errors import ConfigurationError, InvalidRequestError
-from esms_connectors.gateway.request_ids import make_request_id
+from esms_connectors.gateway.request_ids import MAX_KEY_LENGTH, make_request_id
 from esms_connectors.ledger.rows import LedgerRow
 
 MADE_KEY_PREFIX = "airflow/"
-# Of a row; in its plain form.
-MAX_KEY_LENGTH = 200
 # How Jinja, Python, pandas, jq and browsers print a missing value.
 _MISSING = frozenset(("None", "null", "NULL", "nan", "NaN", "NaT", "<NA>", "undefined"))
 _PART_ENDS = re.compile(r"\s*[-_/.:;,|=#]\s*")

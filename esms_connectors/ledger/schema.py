@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy.sql.elements import TextClause
 
 from esms_connectors.gateway.errors import ConfigurationError
+from esms_connectors.gateway.request_ids import MAX_KEY_LENGTH
 from esms_connectors.ledger.journeys import add_journey_tables
-from esms_connectors.ledger.keys import MAX_KEY_LENGTH
 
 SCHEMA_VERSION = 3
 

@@ -8,10 +8,10 @@ from typing import NamedTuple
 from uuid import UUID
 
 from esms_connectors.gateway.errors import InvalidRequestError
+from esms_connectors.gateway.request_ids import MAX_KEY_LENGTH
 from esms_connectors.recipients.cells import UnreadableCell
 from esms_connectors.recipients.phones import FORMULA_TEXT, POINT_ZERO, has_exponent, loses_digits
 
-MAX_KEY_LENGTH = 200
 _DIGITS_OF_A_FLOAT = 15
 
 

@@ -15,9 +15,10 @@ from esms_connectors.gateway.errors import InvalidRequestError
 from esms_connectors.gateway.models import ZnsTemplate
 from esms_connectors.gateway.phones import match_common_spelling
 from esms_connectors.gateway.redaction import mask_phone, mask_phones
+from esms_connectors.gateway.request_ids import MAX_KEY_LENGTH
 from esms_connectors.recipients.columns import Columns
 from esms_connectors.recipients.delimited import ShortRow
-from esms_connectors.recipients.keys import MAX_KEY_LENGTH, clean_key, doubt_of
+from esms_connectors.recipients.keys import clean_key, doubt_of
 from esms_connectors.recipients.models import LISTED, ReadReport, Recipient, Recipients, RejectedRow
 from esms_connectors.recipients.phone_lists import numbers_in_cell
 from esms_connectors.recipients.phones import clean_phone, float_like, is_narrow

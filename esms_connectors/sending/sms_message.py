@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from esms_connectors.gateway.errors import InvalidRequestError
-from esms_connectors.recipients.keys import MAX_KEY_LENGTH, read_key
+from esms_connectors.gateway.request_ids import MAX_KEY_LENGTH
+from esms_connectors.recipients.keys import read_key
 from esms_connectors.recipients.phone_lists import read_phone_list
 from esms_connectors.sending.channels import AdvertisingChannel, CareSmsChannel, Channel
 
@@ -45,9 +46,8 @@ class SmsMessage:
 
     def __post_init__(self) -> None:
         if self.key is not None:
-            object.__setattr__(
-                self, "key", read_key(self.key, "message_key", longest=MAX_KEY_LENGTH - len("0901888484 "))
-            )
+            longest = MAX_KEY_LENGTH - len("0901888484 ")  # the row key is the phone and this key
+            object.__setattr__(self, "key", read_key(self.key, "message_key", longest=longest))
 
     def numbers(self) -> tuple[str, ...]:
         if isinstance(self.phones, dict) or self.phones is None:

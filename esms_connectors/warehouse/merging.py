@@ -6,8 +6,8 @@ and only then written, so that an unchanged chunk writes nothing. The row count 
 comparison, so no row is lost in between. If the table has a key and the window was not loaded before, rows are inserted
 directly, and only a chunk of which some rows exist already is compared.
 
-Targets that keep their rows elsewhere (files, dlt) merge in a temporary DuckDB: `create_tables`, insert the stored rows
-of the windows that overlap, `merge_rows`.
+Targets that keep their rows elsewhere (files, dlt) merge in a temporary DuckDB (`merge_database`): they insert the
+stored rows of the windows that overlap, and call `duckdb_session.merge_rows`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import pendulum
 import pyarrow as pa
@@ -75,9 +75,6 @@ from esms_connectors.warehouse.merge_sql import (
     WAS_LOADED,
     Staged,
 )
-
-if TYPE_CHECKING:
-    pass
 
 # What DuckDB updates in one merge, since it holds these rows in memory; further ones are deleted and inserted.
 MOST_UPDATED_BYTES = 12_000_000

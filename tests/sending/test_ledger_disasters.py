@@ -96,19 +96,24 @@ def test_moved_or_replaced_ledger_file_stops_the_run(
         assert Counter(bench.gateway.deliveries_by_phone().values()) == {1: 200}
 
 
-@pytest.mark.parametrize("when", ["before", "while opening"])
+@pytest.mark.parametrize("when", ["in use", "while opening", "idle"])
 def test_further_connection_is_refused_once_the_journal_is_gone(tmp_path: Path, when: str) -> None:
-    """SQLite would report an I/O error, and the same call would go on without what only the journal has."""
+    """
+    SQLite would report an I/O error, and the same call would go on without what only the journal has. A connection that
+    is refused is closed, which does not make the next one good.
+    """
 
     def remove(*_: object) -> None:
         for suffix in ("-wal", "-shm"):
             (tmp_path / f"ledger.sqlite{suffix}").unlink(missing_ok=True)
 
-    with Ledger.open(tmp_path / "ledger.sqlite") as ledger, ledger._engine.connect():
-        if when == "before":
-            remove()
-        else:
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger, ledger._engine.connect() as other:
+        if when == "idle":
+            other.close()
+        if when == "while opening":
             event.listen(ledger._engine, "do_connect", remove)
+        else:
+            remove()
         for _ in range(2):
             with pytest.raises(LedgerMovedError, match="moved or replaced"), ledger._reading() as connection:
                 connection.exec_driver_sql("SELECT 1 FROM esms_sends")
